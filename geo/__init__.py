@@ -1,0 +1,1 @@
+"""The library: grids, rasters, tiles, kernels, files and providers. It decides nothing."""

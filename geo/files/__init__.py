@@ -1,0 +1,1 @@
+"""The only room of geo that opens local files."""

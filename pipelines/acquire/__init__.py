@@ -1,0 +1,1 @@
+"""Stage 1, acquire: scenes found at a provider become bytes that are hashed and kept."""

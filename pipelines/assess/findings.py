@@ -1,0 +1,234 @@
+"""The findings of a run, as written to findings.json. Keys here are a promise to scripts: add, never rename."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+SCHEMA = "sitewatch-findings/1.0"
+
+Kind = Literal["clearing", "construction", "wall", "demolition", "regrowth", "other"]
+PhaseName = Literal["No Activity", "Site Preparation", "Active Construction", "Post Construction", "Unknown"]
+Confidence = Literal["confirmed", "probable", "possible"]
+State = Literal["change", "no-change", "not-observed", "not-distinguishable", "failed", "pending"]
+Geometry = dict[str, Any]
+
+
+class Model(BaseModel):
+    """Strict and frozen: unknown keys are refused, numbers must be finite."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Period(Model):
+    """Span of the scenes looked at; null where nothing states a date."""
+
+    from_: datetime | None = Field(alias="from")
+    to: datetime | None
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, allow_inf_nan=False, validate_by_name=True, validate_by_alias=True
+    )
+
+
+class Place(Model):
+    """The site: where it is and how surely that is known. `location_class` is null for a bare comparison."""
+
+    id: str
+    name: str
+    location_class: str | None = None
+    location_source: str | None = None
+    sensitive: bool = False
+    geometry: Geometry | None = None
+
+
+class Observability(Model):
+    """What could be seen. Fractions are 0-1 of the site's (or the image's) pixels."""
+
+    state: State
+    state_reason: str
+    clear_scenes: int
+    last_clear: datetime | None
+    longest_gap_days: float | None
+    clear_fraction: float
+
+
+class SceneUse(Model):
+    """One scene: used, or refused and why."""
+
+    id: str
+    time: datetime | None
+    sensor: str
+    role: Literal["before", "after", "reference", "series", "none"]
+    used: bool
+    reason: str
+    clear_fraction: float | None
+    shift_px: tuple[float, float] | None
+    registration: str
+    sha256: str
+    size_bytes: int
+    file: str
+    licence: str
+    credit: str
+    simulated: bool
+    bands: list[str]
+    notes: list[str]
+
+
+class Event(Model):
+    """One change on the ground. Geometry is longitude, latitude (pixels where there is no georeference)."""
+
+    id: str
+    kind: Kind
+    direction: str
+    zone: str
+    geometry: Geometry
+    area_m2: float | None
+    area_px: int
+    not_before: datetime | None
+    not_after: datetime | None
+    gap_reason: str
+    p: float
+    score: float
+    confirmed: bool
+    confidence: Confidence
+    confidence_reason: str
+    before_scene: str
+    after_scene: str
+
+
+class Segment(Model):
+    """A piece of the perimeter by chainage in metres from its first vertex."""
+
+    id: str
+    start_m: float
+    end_m: float
+    geometry: Geometry
+    status: Literal["changed", "no change seen", "not observed", "not observable"]
+    p: float | None
+    changed_fraction: float | None
+    observed_fraction: float
+
+
+class PerimeterFinding(Model):
+    """The walled perimeter. `completeness` is null where the sensor cannot show a wall."""
+
+    observable: bool
+    reason: str
+    material: str | None
+    length_m: float
+    observed_m: float
+    built_m: float | None
+    completeness: float | None
+    closed: bool | None
+    not_before: datetime | None
+    not_after: datetime | None
+    p: float | None
+    segments: list[Segment]
+    gaps: list[Geometry]
+
+
+class BuildingFinding(Model):
+    """One building, planned or known. Status is null where it cannot be told."""
+
+    id: str
+    label: str
+    planned: bool
+    status: Literal["not started", "cleared", "under construction", "built", "removed", "changed", "no change seen"] | None
+    status_reason: str
+    area_m2: float | None
+    geometry: Geometry
+    not_before: datetime | None
+    not_after: datetime | None
+    p: float | None
+    changed_fraction: float | None
+    observed_fraction: float
+
+
+class PhaseFinding(Model):
+    """A construction phase with the interval of its onset."""
+
+    phase: PhaseName
+    not_before: datetime | None
+    not_after: datetime | None
+    reason: str
+
+
+class ControlFinding(Model):
+    """Unchanged ground of the same kind: what was flagged there is false."""
+
+    id: str
+    area_m2: float | None
+    observed_fraction: float
+    flagged_fraction: float | None
+    flagged_objects: int
+
+
+class CalibrationFinding(Model):
+    """How scores became probabilities. The rate per site-year is null where two dates cannot state one."""
+
+    method: str
+    fdr: float
+    p_strong: float
+    p_weak: float
+    min_area_px: int
+    min_area_m2: float | None
+    expected_false_objects: float
+    expected_false_alarms_per_site_year: float | None
+    controls: list[ControlFinding]
+
+
+class Candidate(Model):
+    """A place inside an uncertainty polygon that may be the site."""
+
+    rank: int
+    geometry: Geometry
+    area_m2: float | None
+    score: float
+    kind: Kind
+    not_before: datetime | None
+    not_after: datetime | None
+    reason: str
+
+
+class GridFinding(Model):
+    """The run's pixel grid. `transform` is (a, b, c, d, e, f) as in rasterio; `crs` is null without georeference."""
+
+    crs: str | None
+    epsg: int | None
+    transform: tuple[float, float, float, float, float, float]
+    shape: tuple[int, int]
+    pixel_size_m: tuple[float, float] | None
+    gsd_m: float | None
+
+
+class Findings(Model):
+    """Everything that a run says about a site."""
+
+    schema_: str = Field(default=SCHEMA, alias="schema")
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, allow_inf_nan=False, validate_by_name=True, validate_by_alias=True
+    )
+    site: Place
+    run_id: str
+    created: datetime
+    software: str
+    simulated: bool
+    period: Period
+    grid: GridFinding
+    observability: Observability
+    scenes: list[SceneUse]
+    events: list[Event]
+    perimeter: PerimeterFinding | None
+    buildings: list[BuildingFinding]
+    phases: list[PhaseFinding]
+    calibration: CalibrationFinding
+    candidates: list[Candidate]
+    method: str
+    parameters: dict[str, Any]
+    limits: list[str]
+
+    def to_json(self) -> str:
+        """Return the document as it is written to findings.json: sorted nowhere, two-space indent, one newline."""
+        return self.model_dump_json(by_alias=True, indent=2) + "\n"

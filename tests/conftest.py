@@ -1,0 +1,37 @@
+"""Fixtures for all tests: no network but loopback, real imagery where it lies beside the project."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+REAL_DATA = Path(os.environ.get("SITEWATCH_REAL_DATA", Path(__file__).parent.parent.parent / "shared" / "data"))
+
+
+@pytest.fixture(autouse=True)
+def _no_network(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Refuse every connection that leaves this machine."""
+    connect = socket.socket.connect
+
+    def guarded(self: socket.socket, address: Any) -> None:
+        if self.family in (socket.AF_INET, socket.AF_INET6):
+            host = str(address[0])
+            if not (host.startswith("127.") or host in ("localhost", "::1")):
+                raise AssertionError(f"a test tried to reach {host}")
+        connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", guarded)
+    yield
+
+
+@pytest.fixture
+def real_data() -> Path:
+    """The folder of real imagery, or a skip that says so."""
+    if not REAL_DATA.is_dir():
+        pytest.skip(f"no real imagery at {REAL_DATA.name}/ beside the project (set SITEWATCH_REAL_DATA)")
+    return REAL_DATA
