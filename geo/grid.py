@@ -84,7 +84,7 @@ class Grid:
     def bounds(self) -> tuple[float, float, float, float]:
         """(left, bottom, right, top) of all four corners, in the grid's coordinates."""
         rows, cols = self.shape
-        corners = [self.transform * c for c in ((0, 0), (cols, 0), (0, rows), (cols, rows))]
+        corners = [self.transform @ c for c in ((0, 0), (cols, 0), (0, rows), (cols, rows))]
         xs, ys = zip(*corners, strict=True)
         return min(xs), min(ys), max(xs), max(ys)
 
@@ -96,8 +96,8 @@ class Grid:
         t = self.transform
         if self.is_geographic:
             rows, cols = self.shape
-            x, y = t * (cols / 2, rows / 2)
-            right, down = t * (cols / 2 + 1, rows / 2), t * (cols / 2, rows / 2 + 1)
+            x, y = t @ (cols / 2, rows / 2)
+            right, down = t @ (cols / 2 + 1, rows / 2), t @ (cols / 2, rows / 2 + 1)
             return (_WGS84.inv(x, y, *down)[2], _WGS84.inv(x, y, *right)[2])
         unit = self._system.axis_info[0].unit_conversion_factor if self._system.axis_info else 1.0
         return math.hypot(t.b, t.e) * unit, math.hypot(t.a, t.d) * unit
@@ -111,13 +111,13 @@ class Grid:
     def window(self, window: Window) -> Grid:
         """Return the part of the grid that `window` names."""
         rows, cols = window
-        origin = self.transform * Affine.translation(cols.start, rows.start)
+        origin = self.transform @ Affine.translation(cols.start, rows.start)
         return Grid(self.crs, origin, _size(window))
 
     def pad(self, pixels: int) -> Grid:
         """Return the grid grown (or, if negative, shrunk) by `pixels` on every side."""
         rows, cols = self.shape
-        moved = self.transform * Affine.translation(-pixels, -pixels)
+        moved = self.transform @ Affine.translation(-pixels, -pixels)
         return Grid(self.crs, moved, (rows + 2 * pixels, cols + 2 * pixels))
 
     def tiles(self, size: int = 512, halo: int = 0) -> Iterator[Tile]:
@@ -134,7 +134,7 @@ class Grid:
 
     def centre(self, row: float, col: float) -> tuple[float, float]:
         """Coordinates (x, y) of the centre of pixel (row, col)."""
-        x, y = self.transform * (col + 0.5, row + 0.5)
+        x, y = self.transform @ (col + 0.5, row + 0.5)
         return x, y
 
     @classmethod

@@ -65,7 +65,7 @@ def fold_tiles(
     """
     grid = _one_grid(sources)
     results = _ordered(partial(_whole, kernel, sources), grid.tiles(size, halo), executor)
-    _, total = next(results)
+    total: T = next(results)[1]
     for _, part in results:
         total = combine(total, part)
     return total

@@ -44,7 +44,8 @@ def test_names_say_what_is_inside(path: Path) -> None:
 def test_no_star_imports(path: Path) -> None:
     """Every name can be traced to where it was made."""
     stars = [
-        n for n in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        n
+        for n in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(n, ast.ImportFrom) and any(a.name == "*" for a in n.names)
     ]
     assert stars == []

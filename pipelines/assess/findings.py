@@ -135,7 +135,9 @@ class BuildingFinding(Model):
     id: str
     label: str
     planned: bool
-    status: Literal["not started", "cleared", "under construction", "built", "removed", "changed", "no change seen"] | None
+    status: (
+        Literal["not started", "cleared", "under construction", "built", "removed", "changed", "no change seen"] | None
+    )
     status_reason: str
     area_m2: float | None
     geometry: Geometry

@@ -1,0 +1,1 @@
+"""Provider `folder`: imagery given by hand, one GeoTIFF a date."""
