@@ -49,7 +49,9 @@ def demo(session: Session, out: Path, seed: int) -> None:
 @click.argument("after", type=FILE)
 @click.option("--out", type=FOLDER, required=True, help="Folder for the result; new or empty.")
 @click.option("--site", "site_id", metavar="ID", help="Use the zones of this site of the workspace.")
-@click.option("--aoi", type=FILE, help="Polygon file (GeoJSON, GeoPackage): tell what lies inside from what lies outside.")
+@click.option(
+    "--aoi", type=FILE, help="Polygon file (GeoJSON, GeoPackage): tell what lies inside from what lies outside."
+)
 @click.option("--bands", metavar="NAMES", help="Band names of both files in order, e.g. blue,green,red,nir.")
 @click.option("--scale", type=float, help="Value = number in the file x scale + offset.")
 @click.option("--offset", type=float, help="See --scale.")
@@ -128,7 +130,9 @@ def scan(session: Session, sites: tuple[str, ...], every: bool, **words: Any) ->
     )
     settings = settings_of(session)
     with executor(settings.workers) as pool:
-        outcome = run_scan(session.workspace, asked, settings=settings, now=session.now, executor=pool, tell=session.tell)
+        outcome = run_scan(
+            session.workspace, asked, settings=settings, now=session.now, executor=pool, tell=session.tell
+        )
     if session.as_json:
         session.say(json.dumps(outcome.to_json()))
     else:

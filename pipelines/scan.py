@@ -125,7 +125,9 @@ def scan(
         with held(outputs, site.id, now=now), Ledger(outputs / "sitewatch.db") as ledger:
             sweep(outputs / "runs" / site.id)
             try:
-                outcomes.append(_scan_one(site, workspace, asked, ledger, settings=settings, now=now, executor=executor, tell=tell))
+                outcomes.append(
+                    _scan_one(site, workspace, asked, ledger, settings=settings, now=now, executor=executor, tell=tell)
+                )
             except SitewatchError as error:
                 ledger.record(site.id, now=now, state="failed", reason=str(error))
                 outcomes.append(SiteOutcome(site_id=site.id, error=error))

@@ -11,7 +11,9 @@ from geo.providers import Provider
 from geo.scene import Query, Scene, SceneRecord
 
 
-def acquire(scene: Scene, provider: Provider, query: Query, archive: Archive, *, site_id: str, now: datetime) -> SceneRecord:
+def acquire(
+    scene: Scene, provider: Provider, query: Query, archive: Archive, *, site_id: str, now: datetime
+) -> SceneRecord:
     """Return the kept scene, fetching it if the archive does not hold it yet.
 
     A provider whose bytes may change under the same id (a folder that people edit) is fetched again; the archive
