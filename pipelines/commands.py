@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import click
+from geo.files.vectors import read_aoi, read_site
 
 from geo.errors import ChangeFound, NothingObservable, UsageError
 from geo.files.rasters import Hints
-from geo.files.vectors import read_aoi, read_site
 from pipelines.cli import Session, Time, shared
 from pipelines.settings import Settings, load_settings
 from pipelines.workers import executor

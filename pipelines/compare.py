@@ -7,14 +7,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
+from geo.files.sums import sha256_of
+from geo.sites import Site
 from shapely.geometry.base import BaseGeometry
 
 from geo.errors import InputError, UsageError
 from geo.files.rasters import Hints
-from geo.files.sums import sha256_of
 from geo.providers.folder import FolderProvider
 from geo.scene import SceneRecord
-from geo.sites import Site
 from pipelines.assess import Context, Findings
 from pipelines.run import Run, carry_out
 from pipelines.settings import Settings

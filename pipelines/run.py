@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from geo.sites import Site
+
 from geo.files.atomic import atomic_folder
 from geo.grid import Grid
 from geo.scene import SceneRecord
-from geo.sites import Site
 from pipelines import __version__
 from pipelines.assess import Context, Findings, assess
 from pipelines.detect import detect

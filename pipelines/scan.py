@@ -5,28 +5,18 @@ One broken site costs only itself. What was looked at and refused is listed with
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from geo.archive import Archive
-from geo.errors import InputError, SitewatchError, SomeSitesFailed, UsageError
+from geo.errors import SitewatchError, SomeSitesFailed
 from geo.files.atomic import sweep
-from geo.files.vectors import read_site, read_sites
-from geo.grid import Grid
-from geo.providers import Provider, make_provider
-from geo.scene import Query, Scene, SceneRecord
-from geo.sites import Site
-from pipelines.acquire import acquire
-from pipelines.assess import Context, Findings, Refused
+from pipelines.assess import Findings
 from pipelines.ledger import Ledger
 from pipelines.lock import held
-from pipelines.prepare import clear_fraction
-from pipelines.run import Run, carry_out
 from pipelines.settings import Settings
 
 

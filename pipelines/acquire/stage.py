@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 from geo.archive import Archive
+
 from geo.providers import Provider
 from geo.scene import Query, Scene, SceneRecord
 

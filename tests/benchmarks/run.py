@@ -21,7 +21,9 @@ from pathlib import Path
 from tests.benchmarks.workload import make_pair
 
 ROOT = Path(__file__).parent.parent.parent
-OTB_ENCODING = "?&gdal:co:COMPRESS=DEFLATE&gdal:co:ZLEVEL=1&gdal:co:TILED=YES&gdal:co:BLOCKXSIZE=512&gdal:co:BLOCKYSIZE=512"
+OTB_ENCODING = (
+    "?&gdal:co:COMPRESS=DEFLATE&gdal:co:ZLEVEL=1&gdal:co:TILED=YES&gdal:co:BLOCKXSIZE=512&gdal:co:BLOCKYSIZE=512"
+)
 
 
 def commands(before: Path, after: Path, out: Path) -> dict[str, tuple[list[str], str]]:
