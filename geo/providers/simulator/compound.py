@@ -67,10 +67,13 @@ def build(scenario: Scenario) -> Compound:
         *_buildings(draw, outline, calendar),
         *_wall(draw, outline, gate, calendar, scenario.wall_height_m),
     ]
+    drive = LineString([(gate.x, gate.y + 2), (gate.x, gate.y - 330)]).buffer(3.2)
+    access = Parcel("access", "access", drive, ((None, "palm"), (calendar.start, "dirt")))
     return Compound(
         outline=place(outline),
         wall=place(LineString(outline.exterior.coords)),
         works=tuple(_moved(work, place) for work in works),
+        access=_moved(access, place),
         dates={
             "clearing": calendar.start,
             "cleared": max(d for w in works if w.group == "clearing" if (d := w.since("earth"))),
@@ -106,9 +109,6 @@ def _clearing(
 ) -> list[Parcel]:
     """Palms fall strip by strip from the gate inwards; then bare earth until something covers it."""
     works = []
-    access = LineString([(gate.x, gate.y + 4), (gate.x, gate.y - 330)]).buffer(3.5)
-    covers = ((None, None), (calendar.start, "dirt"))
-    works.append(Parcel("access", "access", access, covers))
     cleared = outline.buffer(outer_m, join_style="mitre")
     day = calendar.start
     for n, strip in enumerate(slices(cleared, 7, 90.0)):

@@ -105,15 +105,26 @@ def _plant(
     if scenario.kind == "replant":
         felled.append(estate.middle)
     for n, block in enumerate(blocks):
-        vigour = float(draw.uniform(0.86, 1.12))
+        vigour = float(draw.uniform(0.78, 1.12))
         if any(block is f for f in felled):
             start = REPLANT_SPAN[0] + timedelta(int(draw.integers((REPLANT_SPAN[1] - REPLANT_SPAN[0]).days)))
             if block is estate.middle and scenario.start:
                 start = scenario.start
             _fell(draw, estate, f"replanted-{len(estate.replanted) + 1}", block, start)
         else:
-            kind = "forest" if draw.uniform() < 0.04 and not block.intersects(centre) and block not in estate.controls else "palm"
-            estate.ground.append(_always(f"block-{n + 1}", "palm", block, kind, vigour))
+            kept = block.intersects(centre) or any(c.within(block) for c in estate.controls)
+            estate.ground.append(_stand(draw, f"block-{n + 1}", block, vigour, kept))
+
+
+def _stand(draw: np.random.Generator, name: str, block: Polygon, vigour: float, kept: bool) -> Parcel:
+    """Return a block of grown palms; some that nobody keeps as a control are younger, or were never cut."""
+    chance = 1.0 if kept else draw.uniform()
+    if chance < 0.05:
+        return _always(name, "palm", block, "forest", vigour)
+    if chance < 0.22:
+        planted = date(2010, 6, 1) + timedelta(int(draw.integers(0, 1500)))
+        return Parcel(name, "palm", block, ((None, "palm"), (planted, "replanted")), vigour=vigour)
+    return _always(name, "palm", block, "palm", vigour)
 
 
 def _fell(draw: np.random.Generator, estate: Estate, name: str, block: Polygon, start: date) -> None:
@@ -140,7 +151,7 @@ def slices(shape: Polygon, count: int, axis_deg: float) -> list[Polygon]:
 def _roads(draw: np.random.Generator, estate: Estate, half: float, hamlets: list[tuple[float, float]]) -> None:
     """Dirt tracks fill the gaps between blocks; one asphalt road crosses the world; hamlets hang on it."""
     gaps = box(-half - 60, -half - 60, half + 60, half + 60).difference(
-        unary_union([p.shape.buffer(1.8) for p in estate.ground if p.group in ("palm", "replanted")])
+        unary_union([p.shape.buffer(2.6) for p in estate.ground if p.group in ("palm", "replanted")])
     )
     estate.ground.append(_always("tracks", "road", gaps, "dirt"))
     y = hamlets[0][1] - 25
@@ -211,7 +222,10 @@ def _fields(draw: np.random.Generator, estate: Estate, place: tuple[float, float
 
 def _hamlet(draw: np.random.Generator, estate: Estate, place: tuple[float, float], number: int) -> None:
     """Houses in gardens; the first hamlet has a warehouse whose rusty roof is painted white one day."""
-    garden = Point(place).buffer(150, quad_segs=3)
+    angles = np.linspace(0, 2 * np.pi, 11)[:-1]
+    radii = 150 * draw.uniform(0.62, 1.15, 10)
+    corners = [(place[0] + 1.25 * r * np.cos(a), place[1] + 0.8 * r * np.sin(a)) for a, r in zip(angles, radii, strict=True)]
+    garden = Polygon(corners).buffer(18).buffer(-10)
     estate.ground.append(_always(f"gardens-{number + 1}", "garden", garden, "garden", float(draw.uniform(0.8, 1.1))))
     for n in range(int(draw.integers(14, 26))):
         x, y = draw.uniform(-125, 125), float(draw.choice([-75.0, -38.0, 0.0, 38.0, 75.0])) + draw.uniform(-5, 5)

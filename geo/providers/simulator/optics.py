@@ -84,12 +84,15 @@ def _response(source: Grid, target: Grid, pixel_m: float, shift: float, axis: in
     sigma = SPREAD_M[pixel_m]
     start = (source.transform.f - target.transform.f) if axis == 0 else (target.transform.c - source.transform.c)
     middle = (np.arange(target.shape[axis]) + 0.5) * pixel_m + start - shift  # metres from the source's edge
-    edges = np.arange(source.shape[axis] + 1) * surface.CELL_M
-    distance = edges[None, :] - middle[:, None]
-    spread = np.diff(_box_gauss_integral(distance, pixel_m / 2, sigma), axis=1)
-    spread[spread < 1e-4] = 0.0
+    reach = pixel_m / 2 + 4 * sigma
+    first = np.floor((middle - reach) / surface.CELL_M).astype(np.int64)
+    lines = first[:, None] + np.arange(math.ceil(2 * reach / surface.CELL_M) + 2)
+    spread = np.diff(_box_gauss_integral(lines * surface.CELL_M - middle[:, None], pixel_m / 2, sigma), axis=1)
     spread /= spread.sum(axis=1, keepdims=True)
-    return sparse.csr_array(spread.astype(np.float32))
+    lines = np.clip(lines[:, :-1], 0, source.shape[axis] - 1)
+    ends = np.arange(len(middle) + 1) * lines.shape[1]
+    shape = (len(middle), source.shape[axis])
+    return sparse.csr_array((spread.astype(np.float32).ravel(), lines.ravel(), ends), shape=shape)
 
 
 def _box_gauss_integral(x: NDArray[np.float64], half: float, sigma: float) -> NDArray[np.float64]:

@@ -105,11 +105,12 @@ class Parcel:
 
 @dataclass(frozen=True, eq=False)
 class Compound:
-    """The walled centre: outline (inside of the wall's centre line), works in order of painting, dates by phase."""
+    """The walled centre: outline and wall line, works in order of painting, the drive to it, dates by phase."""
 
     outline: Polygon
     wall: LineString
     works: tuple[Parcel, ...]
+    access: Parcel
     dates: Mapping[str, date]
 
 

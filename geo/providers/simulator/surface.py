@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 from affine import Affine
@@ -70,32 +71,27 @@ def standing_m(parcel: Parcel, day: date) -> float:
     return parcel.height_m * (1.0 if kind.startswith("roof") else STANDING.get(kind, 0.0))
 
 
-def shadow(parcel: Parcel, height_m: float, moment: Light) -> BaseGeometry:
-    """Return the ground that a standing parcel shades, its own footprint left out."""
-    length = height_m / math.tan(math.radians(max(moment.elevation_deg, 10.0)))
-    away = math.radians(moment.azimuth_deg + 180)
-    return swept(parcel.shape, length * math.sin(away), length * math.cos(away)).difference(parcel.shape)
-
-
-def swept(shape: BaseGeometry, dx: float, dy: float) -> BaseGeometry:
-    """Return what a shape passes over while it moves by (dx, dy)."""
+def swept(shape: BaseGeometry, dx: float, dy: float) -> list[BaseGeometry]:
+    """Return polygons that together cover what a shape passes over while it moves by (dx, dy)."""
     parts = shape.geoms if isinstance(shape, MultiPolygon) else [shape]
-    moved = []
+    moved: list[BaseGeometry] = []
     for part in parts:
         ring = list(part.exterior.coords)
-        quads = [Polygon([a, b, (b[0] + dx, b[1] + dy), (a[0] + dx, a[1] + dy)]) for a, b in zip(ring, ring[1:], strict=False)]
-        moved += [part, affinity.translate(part, dx, dy), *(q.buffer(0) for q in quads if q.area > 0)]
-    return unary_union(moved)
+        quads = [((a, b, (b[0] + dx, b[1] + dy), (a[0] + dx, a[1] + dy))) for a, b in pairwise(ring)]
+        moved += [affinity.translate(part, dx, dy), *(Polygon(q) for q in quads)]
+    return moved
 
 
 def shadows(parcels: Sequence[Parcel], moment: Light, frame: Polygon) -> list[BaseGeometry]:
-    """Return the shadows that fall into a frame."""
+    """Return the ground in a frame that standing parcels shade; they shade their own footprint too, see `is_raised`."""
+    away = math.radians(moment.azimuth_deg + 180)
+    length = 1 / math.tan(math.radians(max(moment.elevation_deg, 10.0)))
     found = []
     for parcel in parcels:
         height = standing_m(parcel, moment.day)
         if height > 0 and parcel.shape.intersects(frame):
-            found.append(shadow(parcel, height, moment))
-    return [s for s in found if not s.is_empty]
+            found += swept(parcel.shape, height * length * math.sin(away), height * length * math.cos(away))
+    return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,12 +148,14 @@ class Terrain:
         columns = np.hstack([look.optical, look.texture])
         mixed = self._mixed(columns, moment, shade=np.concatenate([SKYLIGHT, [1.0, 1.0]]).astype(np.float32))
         refl, rough, patchy = mixed[..., :10], mixed[..., 10], mixed[..., 11]
-        refl = refl * (1 + rough * self._rough)[..., None]
         year = 2 * np.pi * (moment.day.toordinal() / 365.25)
         drift = np.float32(0.55 * np.cos(year)) * self._slow[0] + np.float32(0.55 * np.sin(1.7 * year)) * self._slow[1]
         green = patchy * (self._patchy + drift)
-        refl *= 1 + green[..., None] * _GREENNESS
-        return np.maximum(refl, 0.001, out=refl)
+        gain = np.multiply.outer(green, _GREENNESS)
+        gain += 1
+        gain *= (1 + rough * self._rough)[..., None]
+        gain *= refl
+        return np.maximum(gain, 0.001, out=gain)
 
     def radar(self, moment: Light) -> NDArray[np.float32]:
         """Return VV and VH linear power (row, col, 2) of the cells, without speckle."""
@@ -187,16 +185,20 @@ class Terrain:
             if cast:
                 features.rasterize(((s, 1) for s in cast), out=dark, transform=grid.transform)
                 dark[is_raised(self.plan, labels, moment.day)] = 0
-        kinds, index = np.unique(labels, return_inverse=True)
-        index = index.reshape(grid.shape) + len(kinds) * dark
         ratio = round(CELL_M / PATCH_M)
         rows, cols = grid.shape[0] // ratio, grid.shape[1] // ratio
-        cell = np.repeat(np.repeat(np.arange(rows * cols).reshape(rows, cols), ratio, 0), ratio, 1)
-        counts = np.bincount((cell * (2 * len(kinds)) + index).ravel(), minlength=rows * cols * 2 * len(kinds))
+        kinds = np.flatnonzero(np.bincount(labels.ravel(), minlength=len(columns)))
+        place = np.zeros(len(columns), np.int32)
+        place[kinds] = np.arange(len(kinds))
+        index = place[labels] + len(kinds) * dark
         values = columns[kinds]
-        both = np.vstack([values, values if shade is None else values * shade])
-        shares = sparse.csr_array(counts.reshape(rows * cols, -1).astype(np.float32) / np.float32(ratio**2))
-        return np.asarray(shares @ both, np.float32).reshape(rows, cols, -1)
+        values = np.vstack([values, values if shade is None else values * shade])
+        # One row of a cell's parts, sorted and counted, is one line of a sparse matrix.
+        parts = index.reshape(rows, ratio, cols, ratio).swapaxes(1, 2).reshape(rows * cols, ratio**2)
+        ends = np.arange(rows * cols + 1) * ratio**2
+        one = np.full(parts.size, 1 / ratio**2, np.float32)
+        shares = sparse.csr_array((one, parts.ravel(), ends), shape=(rows * cols, len(values)))
+        return np.asarray(shares @ values, np.float32).reshape(rows, cols, -1)
 
 
 # Where greenness rises, red and short-wave infrared fall and near infrared rises.
@@ -257,7 +259,7 @@ def _patch_grid(plan: Plan) -> Grid | None:
     if plan.compound is None:
         return None
     frame = unary_union([w.shape for w in plan.works]).bounds
-    cells = cells_around(frame, 20.0, 10.0, plan.scenario.epsg)
+    cells = cells_around(frame, 12.0, 10.0, plan.scenario.epsg)
     ratio = round(10.0 / PATCH_M)
     t = cells.transform
     return Grid(cells.crs, Affine(PATCH_M, 0, t.c, 0, -PATCH_M, t.f), (cells.shape[0] * ratio, cells.shape[1] * ratio))
