@@ -217,6 +217,7 @@ class Findings(Model):
     created: datetime
     software: str
     simulated: bool
+    summary: str
     period: Period
     grid: GridFinding
     observability: Observability
