@@ -17,6 +17,7 @@ from pipelines.assess.findings import (
     GridFinding,
     Observability,
     Period,
+    Role,
     SceneUse,
     State,
 )
@@ -45,7 +46,8 @@ def assess(pair: Pair, change_map: ChangeMap, context: Context, *, run_id: str, 
         pair: the two prepared scenes.
         change_map: what `detect` made of them.
         context: the place, and the scenes that were not used.
-        run_id: id of the run; now: its clock, aware UTC.
+        run_id: id of the run.
+        now: the run's clock, aware UTC.
 
     Returns:
         The findings, complete but for the files that `publish` will write.
@@ -58,7 +60,7 @@ def assess(pair: Pair, change_map: ChangeMap, context: Context, *, run_id: str, 
         min_area_px=change_map.calibration.min_area_px,
     )
     events = events_of(change_map.objects, pair, framing)
-    seen = _observability(pair, context, events, area_seen(context, pair, change_map))
+    seen = _observability(pair, events, area_seen(context, pair, change_map))
     controls = control_findings(context, change_map, events)
     times = [t for t in (pair.before.record.scene.time, pair.after.record.scene.time) if t is not None]
     return Findings(
@@ -70,7 +72,7 @@ def assess(pair: Pair, change_map: ChangeMap, context: Context, *, run_id: str, 
         summary=summary(
             [e for e in events if concerns(e)], seen, change_map.calibration.expected_false_objects, pair.simulated
         ),
-        period=Period(from_=min(times, default=None), to=max(times, default=None)),
+        period=Period.model_validate({"from": min(times, default=None), "to": max(times, default=None)}),
         grid=GridFinding(
             crs=grid.crs,
             epsg=grid.epsg,
@@ -98,7 +100,7 @@ def concerns(event: Event) -> bool:
     return event.zone != OUTSIDE and not event.zone.startswith("control ")
 
 
-def _observability(pair: Pair, context: Context, events: list[Event], fraction: float) -> Observability:
+def _observability(pair: Pair, events: list[Event], fraction: float) -> Observability:
     before, after = pair.before.record.scene.time, pair.after.record.scene.time
     state: State
     if fraction < SEEN_AT_ALL:
@@ -125,7 +127,7 @@ def _scenes(pair: Pair, context: Context) -> list[SceneUse]:
     return sorted(used + [_unused(c) for c in context.considered], key=lambda s: (s.time is None, str(s.time), s.id))
 
 
-def _used(look: Prepared, role: str) -> SceneUse:
+def _used(look: Prepared, role: Role) -> SceneUse:
     record = look.record
     return SceneUse(
         id=record.scene.id,

@@ -10,7 +10,15 @@ from shapely.geometry.base import BaseGeometry
 from geo.sites import Building, Perimeter
 from geo.zones import area_m2, length_m, ribbons, to_grid
 from pipelines.assess.context import Context
-from pipelines.assess.findings import BuildingFinding, ControlFinding, Event, PerimeterFinding, Segment
+from pipelines.assess.findings import (
+    BuildingFinding,
+    BuildingStatus,
+    ControlFinding,
+    Event,
+    PerimeterFinding,
+    Segment,
+    SegmentStatus,
+)
 from pipelines.assess.seen import ZoneSeen, zone_seen
 from pipelines.detect import ChangeMap
 from pipelines.prepare import Pair
@@ -107,7 +115,7 @@ def _segments(perimeter: Perimeter, gsd_m: float, change_map: ChangeMap) -> list
     return found
 
 
-def _segment_status(seen: ZoneSeen) -> str:
+def _segment_status(seen: ZoneSeen) -> SegmentStatus:
     if seen.changed_fraction is None or seen.observed_fraction < SEEN_ENOUGH:
         return "not observed"
     return "changed" if seen.changed_fraction >= CHANGED_ENOUGH else "no change seen"
@@ -140,7 +148,7 @@ def _building(building: Building, pair: Pair, change_map: ChangeMap) -> Building
     )
 
 
-def _building_status(seen: ZoneSeen, area: float, change_map: ChangeMap) -> tuple[str | None, str]:
+def _building_status(seen: ZoneSeen, area: float, change_map: ChangeMap) -> tuple[BuildingStatus | None, str]:
     smallest = change_map.calibration.min_area_m2
     if seen.changed_fraction is None or seen.observed_fraction < SEEN_ENOUGH:
         return None, "not observed: it was not seen on both dates"
