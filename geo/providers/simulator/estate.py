@@ -91,7 +91,12 @@ def _blocks(draw: np.random.Generator, scenario: Scenario, axis: float) -> list[
 
 
 def _plant(
-    draw: np.random.Generator, scenario: Scenario, estate: Estate, blocks: list[Polygon], whole: list[Polygon], clear_m: float
+    draw: np.random.Generator,
+    scenario: Scenario,
+    estate: Estate,
+    blocks: list[Polygon],
+    whole: list[Polygon],
+    clear_m: float,
 ) -> None:
     """Give each block its palms; fell and replant some; keep some as controls."""
     inside = box(*(v * (scenario.extent_m / 2 - 350) for v in (-1, -1, 1, 1)))
@@ -155,7 +160,9 @@ def _roads(draw: np.random.Generator, estate: Estate, half: float, hamlets: list
     )
     estate.ground.append(_always("tracks", "road", gaps, "dirt"))
     y = hamlets[0][1] - 25
-    points = [(x, y + 60 * np.sin(x / 900 + float(draw.uniform(0, 0.4)))) for x in np.linspace(-half - 60, half + 60, 14)]
+    points = [
+        (x, y + 60 * np.sin(x / 900 + float(draw.uniform(0, 0.4)))) for x in np.linspace(-half - 60, half + 60, 14)
+    ]
     road = LineString(points)
     estate.ground.append(_always("road-verge", "road", road.buffer(9), "meadow"))
     estate.ground.append(_always("road", "road", road.buffer(3.6), "asphalt"))
@@ -167,8 +174,14 @@ def _roads(draw: np.random.Generator, estate: Estate, half: float, hamlets: list
 def _hamlet_places(draw: np.random.Generator, half: float, clear_m: float) -> list[tuple[float, float]]:
     side = 1.0 if draw.uniform() < 0.5 else -1.0
     reach = min(half - 500, 1150.0)
-    first = (float(draw.uniform(-0.9, 0.9)) * reach, side * float(draw.uniform(clear_m + 330, max(reach, clear_m + 340))))
-    second = (-np.sign(first[0] or 1.0) * float(draw.uniform(0.75, 1.0)) * reach, -side * float(draw.uniform(0.35, 0.8)) * reach)
+    first = (
+        float(draw.uniform(-0.9, 0.9)) * reach,
+        side * float(draw.uniform(clear_m + 330, max(reach, clear_m + 340))),
+    )
+    second = (
+        -np.sign(first[0] or 1.0) * float(draw.uniform(0.75, 1.0)) * reach,
+        -side * float(draw.uniform(0.35, 0.8)) * reach,
+    )
     return [first, second]
 
 
@@ -199,9 +212,12 @@ def _waters(draw: np.random.Generator, estate: Estate, river: LineString, hamlet
             covers: list[tuple[date | None, str | None]] = [(None, "mud")]
             for year in range(FIRST_DAY.year, LAST_DAY.year + 1):
                 shift = int(draw.integers(-12, 13)) - 35 * ring
-                covers += [(date(year, 7, 20) - timedelta(shift), "water"), (date(year, 12, 10) + timedelta(shift), "mud")]
+                covers += [
+                    (date(year, 7, 20) - timedelta(shift), "water"),
+                    (date(year, 12, 10) + timedelta(shift), "mud"),
+                ]
             name = f"pond-{n + 1}-{3 - ring}"
-            estate.ground.append(Parcel(name, "water", pond.buffer(-radius * 0.12 * (2 - ring)), tuple(covers[: None])))
+            estate.ground.append(Parcel(name, "water", pond.buffer(-radius * 0.12 * (2 - ring)), tuple(covers[:None])))
         estate.ground.append(_always(f"pond-{n + 1}-0", "water", pond.buffer(-radius * 0.4), "water"))
 
 
@@ -224,7 +240,9 @@ def _hamlet(draw: np.random.Generator, estate: Estate, place: tuple[float, float
     """Houses in gardens; the first hamlet has a warehouse whose rusty roof is painted white one day."""
     angles = np.linspace(0, 2 * np.pi, 11)[:-1]
     radii = 150 * draw.uniform(0.62, 1.15, 10)
-    corners = [(place[0] + 1.25 * r * np.cos(a), place[1] + 0.8 * r * np.sin(a)) for a, r in zip(angles, radii, strict=True)]
+    corners = [
+        (place[0] + 1.25 * r * np.cos(a), place[1] + 0.8 * r * np.sin(a)) for a, r in zip(angles, radii, strict=True)
+    ]
     garden = Polygon(corners).buffer(18).buffer(-10)
     estate.ground.append(_always(f"gardens-{number + 1}", "garden", garden, "garden", float(draw.uniform(0.8, 1.1))))
     for n in range(int(draw.integers(14, 26))):
@@ -256,7 +274,10 @@ def _farmers(draw: np.random.Generator, estate: Estate, blocks: list[Polygon], c
         radius = float(draw.uniform(38, 75))
         angles = np.sort(draw.uniform(0, 2 * np.pi, 9))
         at = (float(draw.uniform(left, right)), float(draw.uniform(low, high)))
-        ring = [(at[0] + radius * d * np.cos(a), at[1] + radius * d * np.sin(a)) for a, d in zip(angles, draw.uniform(0.75, 1.2, 9), strict=True)]
+        ring = [
+            (at[0] + radius * d * np.cos(a), at[1] + radius * d * np.sin(a))
+            for a, d in zip(angles, draw.uniform(0.75, 1.2, 9), strict=True)
+        ]
         shape = Polygon(ring).buffer(0).intersection(block)
         cut = date(2016, 11, 1) + timedelta(int(draw.integers(0, 1900)))
         estate.ground.append(Parcel(f"farm-{n + 1}", "farm", shape, ((None, "palm"), (cut, "shrub"))))

@@ -100,7 +100,9 @@ def _box_gauss_integral(x: NDArray[np.float64], half: float, sigma: float) -> ND
 
     def ramp(u: NDArray[np.float64]) -> NDArray[np.float64]:
         z = u / sigma
-        smooth: NDArray[np.float64] = 0.5 * u * (1 + erf(z / math.sqrt(2))) + sigma / math.sqrt(2 * math.pi) * np.exp(-z * z / 2)
+        smooth: NDArray[np.float64] = 0.5 * u * (1 + erf(z / math.sqrt(2))) + sigma / math.sqrt(2 * math.pi) * np.exp(
+            -z * z / 2
+        )
         return smooth
 
     total: NDArray[np.float64] = (ramp(x + half) - ramp(x - half)) / (2 * half)

@@ -87,7 +87,13 @@ def _optical(scenario: Scenario) -> Iterator[Pass]:
         while day <= LAST_PASS:
             single = (day - FIRST_PASS).days // 5 % 2 == 1
             if not (single and day < date(2017, 7, 5)):
-                yield Pass(OPTICAL, _at(day, 3, 31 if orbit == 18 else 41, _seconds(scenario, orbit, day)), orbit, zenith, azimuth)
+                yield Pass(
+                    OPTICAL,
+                    _at(day, 3, 31 if orbit == 18 else 41, _seconds(scenario, orbit, day)),
+                    orbit,
+                    zenith,
+                    azimuth,
+                )
             day += timedelta(5)
 
 

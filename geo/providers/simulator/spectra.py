@@ -139,7 +139,9 @@ def _shrub(age: int, wet: float, vigour: float) -> Look:
     first = _mix(_PURE["debris"], _PURE["burnt"], _rise(age, 12, 18) * (1 - _rise(age, 30, 60)))
     bare = _mix(first, _soil(wet), _rise(age, 30, 70))
     green = _rise(age, 70, 320) * vigour
-    return Look(_mix(bare, _mix(_grass(wet), _PURE["forest"], 0.55), green), 0.1, 0.08, _db("soil", "young", green, wet))
+    return Look(
+        _mix(bare, _mix(_grass(wet), _PURE["forest"], 0.55), green), 0.1, 0.08, _db("soil", "young", green, wet)
+    )
 
 
 def _earth(age: int, wet: float, vigour: float) -> Look:

@@ -240,11 +240,11 @@ def cells_around(bounds: tuple[float, float, float, float], margin_m: float, siz
     return Grid.around((left - margin_m, bottom - margin_m, right + margin_m, top + margin_m), epsg, size_m)
 
 
-def overlap(
-    grid: Grid, other: Grid, cell_m: float
-) -> tuple[tuple[slice, slice] | None, tuple[slice, slice]]:
+def overlap(grid: Grid, other: Grid, cell_m: float) -> tuple[tuple[slice, slice] | None, tuple[slice, slice]]:
     """Return where cells of `cell_m` of two regions coincide: as slices of the first and of the second."""
-    left, bottom, right, top = (f(a, b) for f, a, b in zip((max, max, min, min), grid.bounds, other.bounds, strict=True))
+    left, bottom, right, top = (
+        f(a, b) for f, a, b in zip((max, max, min, min), grid.bounds, other.bounds, strict=True)
+    )
     if left >= right or bottom >= top:
         return None, (slice(0), slice(0))
 

@@ -111,7 +111,9 @@ def through(refl: Field, opacity: Field, shade: Field, veil: Field, wavelength_u
     return seen
 
 
-def classify(refl: Field, opacity: Field, shade: Field, draw: np.random.Generator, noise: tuple[Field, Field]) -> NDArray[np.uint8]:
+def classify(
+    refl: Field, opacity: Field, shade: Field, draw: np.random.Generator, noise: tuple[Field, Field]
+) -> NDArray[np.uint8]:
     """Return scene classes like Sen2Cor's, wrong as it is wrong.
 
     Thin cloud, cloud edges and some shadows are missed, in blobs; bright roofs and dry soil are called cloud on some

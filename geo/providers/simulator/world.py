@@ -54,9 +54,7 @@ def default_grid(scenario: Scenario, side_m: float = DEFAULT_SIDE_M, resolution_
 
 def _placed(parcel: Parcel, place: Move) -> Parcel:
     facts = {k: place(v) if isinstance(v, BaseGeometry) else v for k, v in parcel.facts.items()}
-    return Parcel(
-        parcel.name, parcel.group, place(parcel.shape), parcel.covers, parcel.height_m, parcel.vigour, facts
-    )
+    return Parcel(parcel.name, parcel.group, place(parcel.shape), parcel.covers, parcel.height_m, parcel.vigour, facts)
 
 
 def _place_compound(compound: Compound, place: Move) -> Compound:
