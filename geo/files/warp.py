@@ -183,14 +183,14 @@ def onto(
 ) -> PixelSource:
     """Return a source on `grid`: itself where nothing is to be done, a view where pixels coincide, else `Warped`.
 
+    Shifts by whole pixels of coinciding grids are views too.
     `shift_px` (row, col) is how far the source's ground lies off on `grid`, as `register.Shift` has it.
     """
-    if shift_px == (0.0, 0.0):
-        if source.grid == grid:
-            return source
-        first = coincides(source.grid, grid)
-        if first is not None:
-            return Placed(source, grid, first)
+    if shift_px == (0.0, 0.0) and source.grid == grid:
+        return source
+    first = coincides(source.grid, grid)
+    if first is not None and all(float(part).is_integer() for part in shift_px):
+        return Placed(source, grid, (first[0] + int(shift_px[0]), first[1] + int(shift_px[1])))
     return Warped(source, grid, shift_px, nearest)
 
 

@@ -1,5 +1,7 @@
 """Stage 2, prepare: kept scenes become comparable pixels: units, masks, one grid, registration."""
 
 from pipelines.prepare.pair import Pair, Prepared
+from pipelines.prepare.settings import PrepareSettings
+from pipelines.prepare.stage import prepare
 
-__all__ = ["Pair", "Prepared"]
+__all__ = ["Pair", "PrepareSettings", "Prepared", "prepare"]

@@ -108,6 +108,9 @@ def test_equal_grids_are_not_copied() -> None:
     assert np.isnan(pixels[:3]).all()
     assert np.isnan(pixels[:, 143:]).all()
     np.testing.assert_array_equal(pixels[3:, :143], source.data[0, :50, 7:])
+    whole = onto(source, UTM, shift_px=(2.0, -3.0))
+    assert isinstance(whole, Placed)
+    np.testing.assert_array_equal(whole.read((slice(0, 5), slice(3, 9)))[0], source.data[0, 2:7, 0:6])
     assert coincides(UTM, GRIDS["south-up"]) is None
     assert coincides(UTM, GRIDS["geographic"]) is None
 
