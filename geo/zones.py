@@ -185,12 +185,10 @@ def segments(perimeter: Perimeter, step_m: float = SEGMENT_M) -> tuple[Segment, 
         raise ValueError(f"a perimeter of {total:,.0f} m cannot be cut every {step_m} m")
     count = max(1, math.floor(total / step_m + 0.5))
     cuts = [*(step_m * i for i in range(count)), total]
-    found = []
-    for start, end in itertools.pairwise(cuts):
-        found.append(
-            Segment(id=f"{perimeter.id}-{start:05.0f}", start_m=start, end_m=end, line=_between(lonlat, at, start, end))
-        )
-    return tuple(found)
+    return tuple(
+        Segment(id=f"{perimeter.id}-{start:05.0f}", start_m=start, end_m=end, line=_between(lonlat, at, start, end))
+        for start, end in itertools.pairwise(cuts)
+    )
 
 
 def walked(perimeter: Perimeter) -> LineString:

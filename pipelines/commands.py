@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import click
-from geo.files.vectors import read_aoi, read_site
+from geo.files.vectors import read_aoi, read_site, site_path
+from geo.providers.folder import Options
+from pipelines.acquire import Source
 
 from geo.errors import ChangeFound, NothingObservable, UsageError
-from geo.files.rasters import Hints
 from pipelines.cli import Session, Time, shared
 from pipelines.settings import Settings, load_settings
 from pipelines.workers import executor
@@ -23,7 +23,7 @@ FOLDER = click.Path(path_type=Path, file_okay=False)
 
 def settings_of(session: Session, **given: Any) -> Settings:
     """The workspace's settings, with what the command line gave on top."""
-    return load_settings(session.workspace, environ=os.environ, **{k: v for k, v in given.items() if v is not None})
+    return load_settings(session.workspace, **given)
 
 
 @click.command(epilog="Example: sitewatch demo --out demo --seed 7")
@@ -41,7 +41,8 @@ def demo(session: Session, out: Path, seed: int) -> None:
         session.say(json.dumps(outcome.to_json()))
         return
     session.say(outcome.sentence)
-    session.say(str(outcome.folder / "report.html"))
+    if outcome.folder is not None:
+        session.say(str(outcome.folder / "report.html"))
 
 
 @click.command(epilog="Example: sitewatch compare before.tif after.tif --out result")
@@ -79,9 +80,9 @@ def compare(session: Session, before: Path, after: Path, out: Path, **words: Any
         after=after,
         before_time=words["before_date"],
         after_time=words["after_date"],
-        site=read_site(session.workspace / "aois", words["site_id"]) if words["site_id"] else None,
+        site=read_site(site_path(session.workspace / "aois", words["site_id"])) if words["site_id"] else None,
         aoi=read_aoi(words["aoi"]) if words["aoi"] else None,
-        hints=Hints(
+        options=Options(
             bands=tuple(n.strip() for n in names.split(",")) if names else None,
             scale=words["scale"],
             offset=words["offset"],
@@ -122,11 +123,9 @@ def scan(session: Session, sites: tuple[str, ...], every: bool, **words: Any) ->
         raise UsageError("name the sites to scan, or give --all.")
     asked = Asked(
         sites=sites,
-        provider=words["provider"],
-        source=words["source"],
+        source=Source(provider=words["provider"], source=words["source"], seed=words["seed"]),
         start=words["start"],
         end=words["end"],
-        seed=words["seed"],
     )
     settings = settings_of(session)
     with executor(settings.workers) as pool:
@@ -139,8 +138,8 @@ def scan(session: Session, sites: tuple[str, ...], every: bool, **words: Any) ->
         for line in outcome.lines(quiet=not click.get_text_stream("stdout").isatty()):
             session.say(line)
     outcome.raise_for_failures()
-    for state in outcome.states:
-        _judge(state, words)
+    for site in outcome.sites:
+        _judge(site.state, words)
 
 
 def _judge(state: str, words: dict[str, Any]) -> None:
@@ -179,11 +178,6 @@ def doctor(session: Session) -> None:
         for line in report.lines():
             session.say(line)
     report.raise_for_faults()
-
-
-def parse_day(value: str) -> datetime:
-    """Read a date as `Time` does, for callers that are not click."""
-    return Time().convert(value, None, None)
 
 
 COMMANDS = (demo, compare, scan, verify, doctor)

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from geo.sites import Site
 
 from geo.files.atomic import atomic_folder
 from geo.grid import Grid
@@ -72,7 +71,3 @@ def carry_out(run: Run, folder: Path, executor: Executor) -> Findings:
         shutil.rmtree(work)
     return findings
 
-
-def site_context_name(site: Site | None) -> str:
-    """Id to print for a run's subject."""
-    return site.id if site is not None else "comparison"

@@ -6,11 +6,10 @@ One broken site costs only itself. What was found and not used is listed with it
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +19,9 @@ from geo.files.rasters import describe
 from geo.files.vectors import read_sites
 from geo.providers import Provider
 from geo.providers.simulator import Simulator, truth
-from geo.scene import Query, Scene, SceneRecord
+from geo.scene import Provenance, Query, Scene, SceneRecord
 from geo.sites import Site, SiteFaults
-from geo.zones import site_grid, to_grid
+from geo.zones import site_grid
 from pipelines.acquire import Source, acquire, provider_for
 from pipelines.assess import Considered, Context, Findings
 from pipelines.ledger import Ledger, Observation, State
@@ -32,6 +31,7 @@ from pipelines.run import Run, carry_out
 from pipelines.selection import Look, Selection, choose
 from pipelines.settings import Settings
 
+PIXELS_M = (0.3, 0.5, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 20.0, 30.0, 60.0)
 Tell = Callable[[str], None]
 
 
@@ -216,3 +216,23 @@ class _Scanner:
             with atomic_path(self.outputs / "truth" / f"{self.site.id}.json") as path:
                 known = truth(provider.scenario, query.start, query.end)
                 path.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+
+_NOWHERE = Provenance(provider="", request={}, received=datetime.min.replace(tzinfo=UTC))
+
+
+def _unusable(provider: Provider) -> tuple[Considered, ...]:
+    """What lies in a folder and cannot be used; listed, not skipped."""
+    return tuple(
+        Considered(
+            scene=Scene(id=name, time=None, sensor="unknown", href=name), clear_fraction=None, reason=reason
+        )
+        for name, reason in getattr(provider, "refused", ())
+    )
+
+
+def _resolution(before: SceneRecord, after: SceneRecord) -> float:
+    """Pixel size of the run's grid in metres: the coarser of the two images', rounded as sensors are sold."""
+    sizes = [describe(record.path).grid.pixel_size_m for record in (before, after)]
+    coarsest = max((max(size) for size in sizes if size is not None), default=10.0)
+    return min(PIXELS_M, key=lambda size: abs(size - coarsest))

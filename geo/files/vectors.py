@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,7 +79,8 @@ def read_sites(folder: str | os.PathLike[str]) -> SiteFolder:
     root = Path(folder)
     if not root.is_dir():
         raise ConfigurationError(f"There is no folder {root}; make a workspace with `sitewatch init`.")
-    sites, faults = {}, []
+    sites: dict[str, Site] = {}
+    faults: list[str] = []
     for path in sorted(root.iterdir()):
         if path.suffix.lower() not in (SUFFIX, ".json") or path.name == "schema.json" or path.name.startswith("."):
             continue
@@ -103,9 +105,10 @@ def read_capped(path: Path, cap: int = geojson.MAX_BYTES) -> bytes:
         if error.errno == errno.ELOOP:
             raise Fault("is a symbolic link; put the file itself there") from error
         raise Fault(f"cannot be read ({(error.strerror or 'unknown reason').lower()})") from error
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise Fault("is not a regular file")
     with os.fdopen(descriptor, "rb") as stream:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise Fault("is not a regular file")
         content = stream.read(cap + 1)
     if len(content) > cap:
         raise Fault(f"is larger than {cap // 1_000_000} MB; simplify its outlines")
@@ -168,22 +171,28 @@ def _json_polygons(document: Any) -> list[BaseGeometry]:
 
 def _ogr_polygons(file: Path, driver: str) -> list[BaseGeometry]:
     try:
-        layers = [str(name) for name, kind in pyogrio.list_layers(file) if kind is None or "Polygon" in str(kind)]
-        if not layers:
-            raise Fault("has no layer of polygons")
-        meta = pyogrio.read_info(file, layer=layers[0], force_feature_count=True)
-        if meta["driver"] != driver:
-            raise Fault(f"is not a {driver} although it begins like one")
-        if meta["crs"] is None:
-            raise Fault("does not say its coordinate system; save it again with one")
-        if meta["features"] > MAX_FEATURES:
-            raise Fault(f"has more than {MAX_FEATURES:,} features; an area of interest is a few outlines")
-        _, _, blobs, _ = pyogrio.raw.read(file, layer=layers[0], columns=[], force_2d=True)
-        shapes = [shapely.from_wkb(blob) for blob in blobs]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what GDAL mutters about hostile bytes is told as a fault
+            return _read_layer(file, driver)
     except Fault:
         raise
     except Exception as error:  # GDAL's drivers fail in many ways on hostile bytes
         raise Fault("cannot be read as vector data; it may be damaged") from error
+
+
+def _read_layer(file: Path, driver: str) -> list[BaseGeometry]:
+    layers = [str(name) for name, kind in pyogrio.list_layers(file) if kind is None or "Polygon" in str(kind)]
+    if not layers:
+        raise Fault("has no layer of polygons")
+    meta = pyogrio.read_info(file, layer=layers[0], force_feature_count=True)
+    if meta["driver"] != driver:
+        raise Fault(f"is not a {driver} although it begins like one")
+    if meta["crs"] is None:
+        raise Fault("does not say its coordinate system; save it again with one")
+    if meta["features"] > MAX_FEATURES:
+        raise Fault(f"has more than {MAX_FEATURES:,} features; an area of interest is a few outlines")
+    _, _, blobs, _ = pyogrio.raw.read(file, layer=layers[0], columns=[], force_2d=True)
+    shapes = [shapely.from_wkb(blob) for blob in blobs]
     return [_checked(shape, str(meta["crs"]), number) for number, shape in enumerate(shapes, 1)]
 
 

@@ -79,19 +79,22 @@ class Simulator:
         )
         if seen is None:
             raise InputError(f"{scene.id} is no scene of this simulated world; search it with the same seed first.")
-        grid = self._grid(query, seen.sensor)
         path = folder / f"{scene.id}.tif"
-        deliver(self.scenario, seen, grid, path)
-        request = {
+        deliver(self.scenario, seen, self._grid(query, seen.sensor), path)
+        request, received = self.request(scene, query), self._now or seen.time
+        return path, Provenance(provider=self.name, request=request, received=received, licence=LICENCE, credit=CREDIT)
+
+    def request(self, scene: Scene, query: Query) -> dict[str, object]:
+        """Return what `fetch` asks for: the scene, the world it is of, and the pixels wanted."""
+        grid = self._grid(query, scene.sensor)
+        return {
             "scene": scene.id,
             "seed": self.scenario.seed,
             "kind": self.scenario.kind,
             "crs": grid.crs,
             "bounds": [float(v) for v in grid.bounds],
-            "pixel_m": PIXEL_M[seen.sensor],
+            "pixel_m": PIXEL_M[scene.sensor],
         }
-        received = self._now or seen.time
-        return path, Provenance(provider=self.name, request=request, received=received, licence=LICENCE, credit=CREDIT)
 
     def _bounds(self, grid: Grid) -> tuple[float, float, float, float]:
         """The grid's bounds in the world's UTM zone."""
