@@ -24,7 +24,7 @@ __all__ = [
     "HALF_METRE", "OPTICAL", "RADAR", "SENSORS", "Scenario", "Simulator", "default_grid", "site_collection", "truth",
 ]  # fmt: skip
 CREDIT = "SIMULATED, no satellite data"
-HALF_METRE_MARGIN_M = 260.0
+HALF_METRE_MARGIN_M = 250.0
 MAX_PIXELS = 40_000_000
 
 
@@ -103,8 +103,8 @@ class Simulator:
         west, south, east, north = plan.bounds
         if not (left < east and right > west and bottom < north and top > south):
             raise ConfigurationError(
-                f"the simulated world lies around {self.scenario.lon:.4f} E, {self.scenario.lat:.4f} N; the grid asked for "
-                "does not touch it. Scan the simulated site, or use another provider."
+                f"the simulated world lies around {self.scenario.lon:.4f} E, {self.scenario.lat:.4f} N and the grid "
+                "asked for does not touch it; scan the simulated site, or use another provider."
             )
         return left, bottom, right, top
 

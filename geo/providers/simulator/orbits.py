@@ -81,7 +81,7 @@ def _seconds(scenario: Scenario, *parts: object) -> int:
 
 
 def _optical(scenario: Scenario) -> Iterator[Pass]:
-    """Orbit 18 every ten days, every five once the second satellite flies (July 2017); orbit 61 sees it from its edge."""
+    """Two orbits, every ten days each, every five once the second satellite flies (July 2017)."""
     for orbit, first, zenith, azimuth in ((18, 0, 4.0, 286.0), (61, 3, 10.5, 104.0)):
         day = FIRST_PASS + timedelta(first)
         while day <= LAST_PASS:
