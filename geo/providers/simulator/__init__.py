@@ -15,7 +15,7 @@ from geo.errors import ConfigurationError, InputError
 from geo.grid import Grid
 from geo.providers.simulator.orbits import HALF_METRE, OPTICAL, RADAR, SENSORS, passes
 from geo.providers.simulator.plan import Scenario
-from geo.providers.simulator.scenes import LICENCE, PIXEL_M, as_scene, deliver
+from geo.providers.simulator.scenes import LICENCE, PIXEL_M, as_scene, deliver, scene_id
 from geo.providers.simulator.truth import site_collection, truth
 from geo.providers.simulator.world import build, default_grid
 from geo.scene import Provenance, Query, Scene
@@ -72,11 +72,8 @@ class Simulator:
             InputError: the scene is not one of this scenario, or the folder cannot be written to.
             ConfigurationError: the query's grid does not touch the simulated world, or asks for too many pixels.
         """
-        seen = (
-            next((p for p in passes(self.scenario, scene.sensor) if as_scene(self.scenario, p).id == scene.id), None)
-            if scene.sensor in SENSORS
-            else None
-        )
+        known = passes(self.scenario, scene.sensor) if scene.sensor in SENSORS else ()
+        seen = next((p for p in known if p.time == scene.time and scene_id(self.scenario, p) == scene.id), None)
         if seen is None:
             raise InputError(f"{scene.id} is no scene of this simulated world; search it with the same seed first.")
         grid = self._grid(query, seen.sensor)

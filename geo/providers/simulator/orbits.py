@@ -77,7 +77,9 @@ def _at(day: date, hour: int, minute: int, seconds: int) -> datetime:
 
 
 def _seconds(scenario: Scenario, *parts: object) -> int:
-    return int(fields.rng(scenario.seed, "seconds", *parts).integers(0, 240))
+    """Satellites pass at the same local time everywhere; each pass is some minutes early or late."""
+    local = round((103.73 - scenario.lon) * 240)
+    return local + int(fields.rng(scenario.seed, "seconds", *parts).integers(0, 240))
 
 
 def _optical(scenario: Scenario) -> Iterator[Pass]:

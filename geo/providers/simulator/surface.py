@@ -136,8 +136,8 @@ class Terrain:
         self._patch_ground = None if self._patch is None else paint(plan.ground, self._patch, 1)
         xs, ys = centres(grid)
         seed = plan.scenario.seed
-        self._rough = _texture(xs, ys, seed, "rough", (14.0, 40.0, 120.0, 400.0), grain=0.45)
-        self._patchy = _texture(xs, ys, seed, "patchy", (60.0, 160.0, 500.0), grain=0.15)
+        self._rough = _texture(xs, ys, seed, "rough", (14.0, 40.0, 120.0, 400.0), grain=0.6)
+        self._patchy = _texture(xs, ys, seed, "patchy", (22.0, 60.0, 160.0, 500.0), grain=0.3)
         # Two slow fields whose mixture turns through the year: leaves do not change everywhere at once.
         self._slow = tuple(_texture(xs, ys, seed, f"slow-{n}", (90.0, 260.0), grain=0.0) for n in (0, 1))
 
