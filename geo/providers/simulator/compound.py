@@ -51,7 +51,7 @@ def build(scenario: Scenario) -> Compound:
     draw = fields.rng(scenario.seed, "compound")
     canonical = scenario.seed == 0
     area = (scenario.area_ha or (20.0 if canonical else float(draw.uniform(16, 24)))) * 1e4
-    turn = 9.0 if canonical else float(draw.uniform(-40, 40))
+    turn = 9.0 if canonical else float(draw.uniform(-40, 40) + 90 * draw.integers(4))
     move = (12.0, -18.0) if canonical else (float(draw.uniform(-60, 60)), float(draw.uniform(-60, 60)))
     weeks, pace = (0, 1.0) if canonical else (int(draw.integers(-20, 21)), float(draw.uniform(0.8, 1.05)))
     calendar = _Calendar(scenario.start or GROUND_BROKEN + timedelta(weeks=weeks), pace)

@@ -68,8 +68,9 @@ def _always(name: str, group: str, shape: BaseGeometry, kind: str, vigour: float
 
 def _cuts(draw: np.random.Generator, reach: float, choices: tuple[float, ...]) -> list[float]:
     """Positions of the estate's roads along one axis, from -reach to reach, the middle inside a block."""
-    up, down = [float(draw.uniform(0.4, 0.6)) * choices[-1]], []
-    down.append(up[0] - choices[-1])
+    middle = float(draw.choice(choices))
+    up = [float(draw.uniform(0.4, 0.6)) * middle]
+    down = [up[0] - middle]
     while up[-1] < reach:
         up.append(up[-1] + float(draw.choice(choices)))
     while down[-1] > -reach:
