@@ -104,9 +104,14 @@ def _open(local: Path, name: str) -> Any:
     if driver is None:
         raise InputError(f"{name} is not a GeoTIFF, JPEG 2000, PNG or JPEG image, whatever its name says.")
     try:
-        # Warning filters belong to the whole process: one thread at a time may change them.
-        with _OPENING, warnings.catch_warnings():
-            warnings.simplefilter("ignore", NotGeoreferencedWarning)
-            return rasterio.open(local, driver=driver)
+        return open_quietly(local, driver=driver)
     except Exception as error:
         raise InputError(f"{name} cannot be opened as an image (truncated or damaged?); fetch it again.") from error
+
+
+def open_quietly(path: Path, mode: str = "r", **profile: Any) -> Any:
+    """`rasterio.open` without the warning that a picture has no georeference; that is no fault here."""
+    # Warning filters belong to the whole process: one thread at a time may change them.
+    with _OPENING, warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        return rasterio.open(path, mode, **profile)
