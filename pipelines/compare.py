@@ -97,9 +97,7 @@ def _record(path: Path, time: datetime | None, options: Options, now: datetime) 
     scene = Folder(path, clock=lambda: now, options=options).search(Query())[0]
     return SceneRecord(
         scene=scene if time is None else replace(scene, time=time),
-        provenance=Provenance(
-            provider="folder", request={"file": path.name, "options": options.told()}, received=now
-        ),
+        provenance=Provenance(provider="folder", request={"file": path.name, "options": options.told()}, received=now),
         path=path,
         sha256=sha256(path),
         size_bytes=path.stat().st_size,

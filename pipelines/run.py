@@ -70,4 +70,3 @@ def carry_out(run: Run, folder: Path, executor: Executor) -> Findings:
         publish(findings, pair, change_map, folder=made, settings=run.settings.publish, now=run.now)
         shutil.rmtree(work)
     return findings
-

@@ -224,9 +224,7 @@ _NOWHERE = Provenance(provider="", request={}, received=datetime.min.replace(tzi
 def _unusable(provider: Provider) -> tuple[Considered, ...]:
     """What lies in a folder and cannot be used; listed, not skipped."""
     return tuple(
-        Considered(
-            scene=Scene(id=name, time=None, sensor="unknown", href=name), clear_fraction=None, reason=reason
-        )
+        Considered(scene=Scene(id=name, time=None, sensor="unknown", href=name), clear_fraction=None, reason=reason)
         for name, reason in getattr(provider, "refused", ())
     )
 
