@@ -12,7 +12,7 @@ import numpy as np
 from geo.providers.simulator import fields
 from geo.providers.simulator.plan import Scenario
 
-OPTICAL, RADAR, HALF_METRE = "sentinel-2-l2a", "sentinel-1-grd", "vhr-optical"
+OPTICAL, RADAR, HALF_METRE = "sentinel-2-l2a", "sentinel-1-grd", "vhr"
 SENSORS = (OPTICAL, RADAR, HALF_METRE)
 FIRST_PASS, LAST_PASS = date(2015, 7, 4), date(2025, 12, 31)
 BASELINE_0400 = date(2022, 1, 25)
