@@ -89,7 +89,9 @@ def site_collection(scenario: Scenario) -> dict[str, Any]:
             if work.group == "building":
                 label = f"{work.facts['label']} {work.name[-2:]}"
                 features.append(_feature(geo(work.shape), {"role": "building", "planned": True, "label": label}))
-    features += [_feature(geo(c), {"role": "control"}) for c in plan.controls]
+    features += [
+        _feature(geo(c), {"role": "control", "id": f"control-{n}"}) for n, c in enumerate(plan.controls, start=1)
+    ]
     return {"type": "FeatureCollection", "features": features}
 
 
