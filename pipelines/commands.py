@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import click
+
+from geo.errors import ChangeFound, NothingObservable, UsageError
 from geo.files.vectors import read_aoi, read_site, site_path
 from geo.providers.folder import Options
 from pipelines.acquire import Source
-
-from geo.errors import ChangeFound, NothingObservable, UsageError
 from pipelines.cli import Session, Time, shared
 from pipelines.settings import Settings, load_settings
 from pipelines.workers import executor

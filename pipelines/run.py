@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-
 from geo.files.atomic import atomic_folder
 from geo.grid import Grid
 from geo.scene import SceneRecord

@@ -60,7 +60,8 @@ def assess(pair: Pair, change_map: ChangeMap, context: Context, *, run_id: str, 
         min_area_px=change_map.calibration.min_area_px,
     )
     events = events_of(change_map.objects, pair, framing)
-    seen = _observability(pair, events, area_seen(context, pair, change_map))
+    fraction, own_share = area_seen(context, pair, change_map)
+    seen = _observability(pair, events, fraction)
     controls = control_findings(context, change_map, events)
     times = [t for t in (pair.before.record.scene.time, pair.after.record.scene.time) if t is not None]
     return Findings(
@@ -70,7 +71,10 @@ def assess(pair: Pair, change_map: ChangeMap, context: Context, *, run_id: str, 
         software=f"sitewatch {__version__}",
         simulated=pair.simulated,
         summary=summary(
-            [e for e in events if concerns(e)], seen, change_map.calibration.expected_false_objects, pair.simulated
+            [e for e in events if concerns(e)],
+            seen,
+            own_share * change_map.calibration.expected_false_objects,
+            pair.simulated,
         ),
         period=Period.model_validate({"from": min(times, default=None), "to": max(times, default=None)}),
         grid=GridFinding(

@@ -18,9 +18,9 @@ harden(os.environ)
 
 import numpy as np
 import rasterio
+from geo.kernels.cva import magnitude
 
 from geo.files.rasters import RasterFile, describe
-from geo.kernels.cva import magnitude
 from geo.tiles import map_tiles
 
 THREADS = 2
