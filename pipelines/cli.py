@@ -40,7 +40,7 @@ class Session:
             click.echo(text, err=True)
 
 
-class Time(click.ParamType):
+class Time(click.ParamType):  # type: ignore[type-arg]
     """A date or time; without a zone it is UTC."""
 
     name = "time"

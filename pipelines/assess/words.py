@@ -37,8 +37,8 @@ def summary(events: list[Event], seen: Observability, expected_false: float, sim
     noun = "change" if len(events) == 1 else "changes"
     when = interval(events[0].not_before, events[0].not_after)
     return (
-        f"{prefix}{len(events)} {noun} {when} ({told}; {named}); up to {roughly(expected_false)} would be flagged here by"
-        f" chance alone; {share} of the ground was seen on both dates."
+        f"{prefix}{len(events)} {noun} {when} ({told}; {named}); up to {roughly(expected_false)} would be flagged"
+        f" here by chance alone; {share} of the ground was seen on both dates."
     )
 
 
