@@ -22,7 +22,7 @@ from pipelines.publish import publish
 from pipelines.settings import Settings
 
 
-class Unregistered(InputError):
+class UnregisteredError(InputError):
     """The two scenes lie too far off each other to be compared."""
 
 
@@ -72,7 +72,7 @@ def carry_out(run: Run, folder: Path, executor: Executor) -> Findings:
             run.before, run.after, grid=run.grid, folder=work, settings=run.settings.prepare, executor=executor
         )
         if run.refuse_unregistered and pair.after.registration == "refused":
-            raise Unregistered(f"{run.after.scene.id} lies too far off {run.before.scene.id} to be compared.")
+            raise UnregisteredError(f"{run.after.scene.id} lies too far off {run.before.scene.id} to be compared.")
         change_map = detect(pair, folder=work, settings=run.settings.detect, executor=executor)
         findings = assess(pair, change_map, run.context, run_id=run.id, now=run.now)
         publish(findings, pair, change_map, folder=made, settings=run.settings.publish, now=run.now)

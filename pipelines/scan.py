@@ -27,7 +27,7 @@ from pipelines.assess import Considered, Context, Findings
 from pipelines.ledger import Ledger, Observation, State
 from pipelines.lock import held
 from pipelines.prepare import share_clear
-from pipelines.run import Run, Unregistered, carry_out
+from pipelines.run import Run, UnregisteredError, carry_out
 from pipelines.selection import Look, Selection, choose
 from pipelines.settings import Settings
 
@@ -161,7 +161,7 @@ class _Scanner:
             self.tell(f"{self.site.id}: comparing {run.before.scene.id} with {run.after.scene.id}")
             try:
                 findings = carry_out(run, runs / run.id, self.executor)
-            except Unregistered as error:
+            except UnregisteredError as error:
                 # The scene is one of many: look for the next clear one.
                 scenes.remove(run.after.scene)
                 unregistered += (Considered(scene=run.after.scene, clear_fraction=None, reason=str(error)),)
