@@ -55,7 +55,7 @@ def test_the_order_of_the_calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     fsync, replace = os.fsync, os.replace
 
     def traced_fsync(fd: int) -> None:
-        calls.append("sync " + os.path.basename(os.readlink(f"/proc/self/fd/{fd}")))
+        calls.append("sync " + Path(f"/proc/self/fd/{fd}").readlink().name)
         fsync(fd)
 
     def traced_replace(a: Path, b: Path) -> None:

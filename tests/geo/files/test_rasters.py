@@ -3,6 +3,7 @@
 import os
 import pickle
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import rasterio
 from affine import Affine
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from rasterio.env import get_gdal_config, set_gdal_config
 from smalltif import TRANSFORM, UTM, noise, write_tif
 
 from geo.errors import InputError
@@ -169,7 +171,10 @@ def test_sidecars_have_no_influence(tmp_path: Path) -> None:
     (tmp_path / "a.tfw").write_text("1\n0\n0\n-1\n0\n0\n")
     write_tif(tmp_path / "a.tif.msk", np.zeros((1, 40, 40), np.uint8))
     write_tif(tmp_path / "a.tif.ovr", np.zeros((3, 20, 20), np.uint8))
-    assert describe(path) == expected
+    found = describe(path)
+    assert found.grid == expected.grid
+    assert replace(found.encoding, notes=()) == replace(expected.encoding, notes=())
+    assert any("a.tfw, a.tif.aux.xml, a.tif.msk, a.tif.ovr" in note for note in found.encoding.notes)
     assert np.array_equal(describe(path).read(WHOLE), pixels)
 
 
@@ -225,3 +230,20 @@ def test_written_intermediates_are_read_back_exactly(tmp_path: Path) -> None:
     whole = (slice(0, 70), slice(0, 90))
     flat = write_tiled(tmp_path / "b.tif", grid, [(whole, data[0])], names=["x"], dtype="float32", nodata=None)
     assert np.array_equal(flat.read(whole)[0], data[0], equal_nan=True)
+
+
+def test_the_block_cache_grows_for_strips_and_is_bounded(tmp_path: Path) -> None:
+    """Two images in long strips must fit a row of tiles; no image may ask for more than the bound."""
+    before = get_gdal_config("GDAL_CACHEMAX")
+    try:
+        set_gdal_config("GDAL_CACHEMAX", opening.CACHE_MB * 2**20)
+        describe(write_tif(tmp_path / "a.tif", np.zeros((1, 40, 40), np.uint8)))
+        assert get_gdal_config("GDAL_CACHEMAX") == opening.CACHE_MB * 2**20
+        wide = write_tif(tmp_path / "b.tif", np.ones((4, 600, 12_000), np.uint16), compress="deflate", BLOCKYSIZE=1)
+        describe(wide)
+        assert get_gdal_config("GDAL_CACHEMAX") == 2 * 600 * 12_000 * 8
+        set_gdal_config("GDAL_CACHEMAX", 2**32)
+        describe(write_tif(tmp_path / "c.tif", np.zeros((1, 40, 40), np.uint8)))
+        assert get_gdal_config("GDAL_CACHEMAX") <= opening.MAX_CACHE_BYTES
+    finally:
+        set_gdal_config("GDAL_CACHEMAX", before)
