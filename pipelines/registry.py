@@ -257,27 +257,6 @@ def _free_path(workspace: Path, site_id: str) -> Path:
     return path
 
 
-def add_file(workspace: Path, file: Path) -> Path:
-    """Put a whole site file, as it is, into the workspace under its site's id; return its path.
-
-    Raises:
-        SiteFaults: what is wrong with it; ConfigurationError: no workspace, or the id is taken.
-    """
-    try:
-        content = read_capped(file)
-        site = parse_site(geojson.loads(content), file=str(file))
-    except geojson.Fault as fault:
-        raise SiteFaults((f"{file} {fault}.",)) from fault
-    path = site_path(workspace / "aois", site.id)
-    if not (workspace / "aois").is_dir():
-        raise ConfigurationError(f"{workspace} is not a workspace; make one with: sitewatch init {workspace}.")
-    if path.exists() or path.is_symlink():
-        raise ConfigurationError(f"{path} is there already; edit it, or give the new site another id.")
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(content)
-    return path
-
-
 def _document(new: NewSite, shape: Point | Polygon | MultiPolygon, now: datetime) -> dict[str, Any]:
     site = {
         "role": "site",
