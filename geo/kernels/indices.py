@@ -49,7 +49,13 @@ def greenness(red: Float, green: Float, blue: Float, dark: float = 0.0) -> Float
 
 
 def index_change(
-    before: tuple[Float, Float], after: tuple[Float, Float], *, dark: float, noise: float, relative: float
+    before: tuple[Float, Float],
+    after: tuple[Float, Float],
+    *,
+    dark: float,
+    noise: float,
+    relative: float,
+    centre: float = 0.0,
 ) -> Float:
     """Change of a normalised difference in units of its noise; positive where the first band gains.
 
@@ -58,6 +64,7 @@ def index_change(
         dark: offset common to all, see `normalised_difference`.
         noise: standard deviation of one plane's noise, same unit as the planes, positive.
         relative: standard deviation of the index change itself on bright unchanged ground, positive.
+        centre: change of the index on unchanged ground (season), taken off.
 
     Returns:
         float32, NaN where any plane is NaN.
@@ -66,6 +73,7 @@ def index_change(
     numerator = (after[0] - after[1]) * total_a
     numerator -= (before[0] - before[1]) * total_b
     product = total_a * total_b
+    numerator -= np.float32(centre) * product
     product *= np.float32(relative)
     # noise of n/s is about sigma/s: var = noise^2 (1/sa^2 + 1/sb^2) + relative^2, all times (sa sb)^2
     spread = total_a * total_a
