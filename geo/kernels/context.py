@@ -71,6 +71,14 @@ def opening(values: Float, radius: int = 1) -> Float:
     return high
 
 
+def widen(values: Float, radius: int) -> Float:
+    """Largest value within a square of 2 * radius + 1 pixels (grey dilation); NaN neither counts nor is filled."""
+    missing = np.isnan(values)
+    high = _extreme(np.where(missing, np.float32(-np.inf), values), radius, np.maximum)
+    high[missing] = np.nan
+    return high
+
+
 def _cascade(plane: Float, levels: int) -> list[Float]:
     out = []
     for level in range(levels):

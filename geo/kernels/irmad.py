@@ -103,7 +103,7 @@ def chi2(model: IrMad, before: Float32, after: Float32) -> Float32:
     scale = 1 / np.sqrt(model.variance)
     a, b = (model.before * scale[:, None]).astype(np.float32), (model.after * scale[:, None]).astype(np.float32)
     # One constant a variate instead of one a band keeps float32 exact enough and saves two passes.
-    shift = ((model.before * scale[:, None]) @ model.mean_before - (model.after * scale[:, None]) @ model.mean_after)
+    shift = (model.before * scale[:, None]) @ model.mean_before - (model.after * scale[:, None]) @ model.mean_after
     total = np.zeros(before.shape[1:], np.float32)
     term = np.empty_like(total)
     variate = np.empty_like(total)
@@ -136,7 +136,7 @@ def chi_square_survival(value: NDArray[np.floating], freedom: int) -> Float64:
             term = term * half / k
             total += term
         return total
-    from scipy.special import erfc  # noqa: PLC0415
+    from scipy.special import erfc
 
     root = np.sqrt(half)
     total = erfc(root)

@@ -80,7 +80,7 @@ def _band(x: Float64, y: Float64) -> tuple[float, float, float, float, float]:
 
 
 def _line(x: Float64, y: Float64) -> tuple[float, float]:
-    """x = gain * y + offset by reduced major axis on agreeing pixels, repeated until they settle."""
+    """X = gain * y + offset by reduced major axis on agreeing pixels, repeated until they settle."""
     sx, sy = (float(np.subtract(*np.percentile(v, [75, 25]))) for v in (x, y))
     if sx <= 0 or sy <= 0:
         return 1.0, float(np.median(x) - np.median(y))

@@ -113,12 +113,10 @@ _LAST = (127 + 20) << 10
 _NAN = (255 << 10) + 1  # infinity is 255 << 10 with an empty mantissa
 
 
-def p_histogram(p: NDArray[np.floating]) -> NDArray[np.int64]:
-    """Counts of p by -log10 p, `P_BINS_PER_DECADE` bins a decade; NaN is left out. Histograms of tiles add up."""
-    values = p[np.isfinite(p)]
+def score_histogram(score: Float32) -> NDArray[np.int64]:
+    """Counts of scores (-log10 p), `P_BINS_PER_DECADE` bins a decade; NaN is left out. Histograms of tiles add up."""
     last = P_BINS_PER_DECADE * P_DECADES - 1
-    with np.errstate(divide="ignore"):
-        index = np.minimum(-np.log10(values.astype(np.float64)) * P_BINS_PER_DECADE, last).astype(np.int64)
+    index = np.minimum(score[np.isfinite(score)] * np.float32(P_BINS_PER_DECADE), np.float32(last)).astype(np.int64)
     return np.bincount(index, minlength=last + 1)
 
 
@@ -126,13 +124,14 @@ def benjamini_hochberg(histogram: NDArray[np.int64], rate: float) -> float:
     """Largest p at which the expected share of false discoveries stays at `rate` (Benjamini & Hochberg 1995).
 
     Args:
-        histogram: of `p_histogram`.
+        histogram: of `score_histogram`.
         rate: false-discovery rate, between 0 and 1.
 
     Returns:
         The threshold (a bin's lower edge, so never more than the exact one); 0 where nothing can be claimed.
 
-    >>> benjamini_hochberg(p_histogram(np.linspace(0.01, 1, 100)), 0.05)
+    >>> even = -np.log10(np.linspace(0.01, 1, 100)).astype(np.float32)
+    >>> benjamini_hochberg(score_histogram(even), 0.05)
     0.0
     """
     if not 0 < rate < 1:

@@ -189,7 +189,9 @@ def _sample(pair: Pair, step: int, size: int, executor: Executor | None) -> tupl
     aligned = max(step, size // step * step)
     thin = partial(_thinned, step)
     tiles = pair.grid.tiles(aligned)
-    for tile, part in map_tiles(thin, pair.before.source, pair.after.source, executor=executor, tiles=tiles, trim=False):
+    for tile, part in map_tiles(
+        thin, pair.before.source, pair.after.source, executor=executor, tiles=tiles, trim=False
+    ):
         top, left = (edge.start // step for edge in tile.core)
         out[:, :, top : top + part.shape[2], left : left + part.shape[3]] = part
     return out[0].reshape(len(pair.bands), -1), out[1].reshape(len(pair.bands), -1)

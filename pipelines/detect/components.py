@@ -23,7 +23,10 @@ from pipelines.detect.calibrate import Calibrated
 Float32 = NDArray[np.float32]
 
 CONTEXT_M = 45.0  # ground that belongs together in construction: a few houses, one hall
+OUTLINE = "distance"  # the component whose unsmoothed values draw the outlines
+_RAW = "distance itself"
 _OPENING_PX = 1
+_EDGE_PX = 3  # context smears an edge by about this much
 _FLOORS = {False: 0.5, True: 0.1}  # in units of noise: averaged distance and averaged signed change of pure noise
 
 
@@ -54,9 +57,7 @@ def _mad(c: Calibrated, before: Float32, after: Float32, scaled: Float32) -> Flo
 
 def _shape(c: Calibrated, before: Float32, after: Float32, scaled: Float32) -> Float32:
     del after
-    return indices.shape_change(
-        before[c.sharp], scaled[c.sharp], dark=c.dark, noise=c.noise, relative=c.shape_relative
-    )
+    return indices.shape_change(before[c.sharp], scaled[c.sharp], dark=c.dark, noise=c.noise, relative=c.shape_relative)
 
 
 def _vegetation(c: Calibrated, before: Float32, after: Float32, scaled: Float32) -> Float32:
@@ -86,7 +87,7 @@ class Method(NamedTuple):
     Attributes:
         calibrated: the global fits.
         names: of the components, in order.
-        levels: number of context levels; the last two carry the score, the first draws outlines.
+        levels: number of context levels; the last two carry the score.
     """
 
     calibrated: Calibrated
@@ -123,13 +124,25 @@ def statistics(method: Method, before: Float32, after: Float32) -> dict[str, lis
         if component.signed:
             out[component.name] = [np.abs(level, out=level) for level in context.smooth(plane, weights)]
             continue
-        plane = context.opening(plane, _OPENING_PX)
         plane *= plane
         plane += np.float32(1)
         np.log(plane, out=plane)
+        if component.name == OUTLINE:
+            out[_RAW] = [plane]
+        plane = context.opening(plane, _OPENING_PX)
         # Rounding of weighted sums may leave -1e-9 of a zero.
         out[component.name] = [np.maximum(level, 0, out=level) for level in context.smooth(plane, weights)]
     return out
+
+
+def changed_itself(planes: Mapping[str, list[Float32]]) -> NDArray[np.bool_]:
+    """True where the pixel itself moved (in logarithm) at least half as far as the most changed ground beside it.
+
+    Context blurs a change beyond its edge; this cuts it back, as one draws an edge at half of its height.
+    """
+    crest = context.widen(planes[OUTLINE][0], _EDGE_PX)
+    crest *= np.float32(0.5)
+    return planes[_RAW][0] >= crest
 
 
 class Nulls(NamedTuple):
@@ -156,7 +169,7 @@ class Nulls(NamedTuple):
             for component in method.components
         }
         draft = cls(laws, 1.0, texture)
-        return draft._replace(fused=fit_fused(Tables.of(method, draft).fuse(method, samples)[0]))
+        return draft._replace(fused=fit_fused(Tables.of(method, draft).fuse(method, samples)))
 
 
 class Tables(NamedTuple):
@@ -180,20 +193,16 @@ class Tables(NamedTuple):
         p = Table.of(lambda e: 10.0 ** -np.minimum(fused_log10_p(nulls.fused, e), 30))
         return cls(evidence, score, p)
 
-    def fuse(self, method: Method, planes: Mapping[str, list[Float32]]) -> tuple[Float32, Float32]:
-        """Mean evidence over components: (in the surroundings: last two levels, of the pixel itself: first level)."""
-        wide = own = None
+    def fuse(self, method: Method, planes: Mapping[str, list[Float32]]) -> Float32:
+        """Mean evidence over the components and the last two levels, (row, col)."""
+        total: Float32 | None = None
         for name in method.names:
-            tables, levels = self.evidence[name], planes[name]
-            first = tables[0](levels[0])
-            rest = tables[-1](levels[-1])
-            rest += tables[-2](levels[-2])
-            own = first if own is None else np.add(own, first, out=own)
-            wide = rest if wide is None else np.add(wide, rest, out=wide)
-        assert wide is not None and own is not None  # noqa: S101, PT018 - brightness is always there
-        wide *= np.float32(0.5 / len(method.names))
-        own *= np.float32(1 / len(method.names))
-        return wide, own
+            for table, level in zip(self.evidence[name][-2:], planes[name][-2:], strict=True):
+                part = table(level)
+                total = part if total is None else np.add(total, part, out=total)
+        assert total is not None  # noqa: S101 - there is always a distance and a brightness
+        total *= np.float32(0.5 / len(method.names))
+        return total
 
 
 def _amplitude(signed: bool, x: NDArray[np.floating]) -> NDArray[np.float64]:

@@ -15,7 +15,7 @@ from geo.grid import Grid, Tile
 from geo.kernels import normalise
 from geo.tiles import map_tiles
 from pipelines.detect.change_map import Direction
-from pipelines.detect.components import Method, Nulls, Tables, statistics
+from pipelines.detect.components import Method, Nulls, Tables, changed_itself, statistics
 from pipelines.detect.direction import TEXTURE_REACH_PX, directions, texture
 from pipelines.prepare.pair import Pair
 
@@ -24,7 +24,6 @@ Float32 = NDArray[np.float32]
 PATCH_PX = 128
 MOST_PATCHES = 100
 _THIN = 2  # neighbours say nearly the same: every second row and column of a patch is enough
-_OWN_SHARE = 0.5  # outline at half of the height, as one draws the edge of anything blurred
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,11 +43,11 @@ class Scorer:
         if missing.all():
             out.fill(np.nan)
             return out
-        wide, own = self.tables.fuse(self.method, statistics(self.method, x, y))
+        planes = statistics(self.method, x, y)
+        wide = self.tables.fuse(self.method, planes)
         out[0], out[1] = self.tables.score(wide), self.tables.p(wide)
         out[2] = directions(c, x, normalise.apply(c.lines, y), self.nulls.texture)
-        wide *= np.float32(_OWN_SHARE)
-        out[2][(own < wide) | (wide == 0)] = Direction.UNCHANGED
+        out[2][~changed_itself(planes) | (wide == 0)] = Direction.UNCHANGED
         out[:, missing] = np.nan
         return out
 
@@ -82,7 +81,8 @@ def _patch(method: Method, before: Float32, after: Float32) -> Float32:
     """All statistics of a patch at all levels, then its texture: (statistic, row, col)."""
     c = method.calibrated
     x, y = c.looks(before, after)
-    planes = [level for levels in statistics(method, x, y).values() for level in levels]
+    found = statistics(method, x, y)
+    planes = [level for name in method.names for level in found[name]]
     return np.stack([*planes, texture(c, x)])
 
 

@@ -10,16 +10,15 @@ class DetectSettings:
     """Settings of `detect`.
 
     Attributes:
-        fdr: false-discovery rate of the strong pixels, 0-1. One flagged pixel in ten may be chance.
+        fdr: false-discovery rate of the strong pixels, 0-1: one in twenty may be chance.
         weak_factor: a piece grows from its seed over pixels with p up to this many times the strong threshold.
-        min_area_px: minimum mapping unit in pixels; None is 4 pixels at 10 m and coarser, and the same 400 m2 divided
-            by 4 for finer pixels (100 m2: a house), never under 4.
+        min_area_px: minimum mapping unit in pixels; None is 4 pixels, or 100 m2 (a house) where that is more.
         tile_px: side of the tiles in work. Shows in no output.
         sample_px: most pixels in the sample that the global fits see.
     """
 
-    fdr: float = 0.1
-    weak_factor: float = 5.0
+    fdr: float = 0.05
+    weak_factor: float = 2.0
     min_area_px: int | None = None
     tile_px: int = 512
     sample_px: int = 1_000_000
