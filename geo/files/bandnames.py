@@ -28,10 +28,10 @@ _ALIASES = {
     "r": "red", "g": "green", "b": "blue", "n": "nir", "ir": "nir", "nearinfrared": "nir", "infrared": "nir",
     "nnir": "nir08", "narrownir": "nir08", "nira": "nir08", "nir2": "nir09", "watervapour": "nir09",
     "watervapor": "nir09", "wv": "nir09", "swir1": "swir16", "swir": "swir16", "swir2": "swir22",
-    "coastalaerosol": "coastal", "aerosol": "coastal", "coastalblue": "coastal", "ultrablue": "coastal", "panchromatic": "pan",
-    "re1": "rededge1",    "re2": "rededge2", "re3": "rededge3", "re": "rededge", "vegetationrededge1": "rededge1", "thermal": "lwir11",
-    "vegetationrededge2": "rededge2", "vegetationrededge3": "rededge3", "tir": "lwir11", "tirs1": "lwir11",
-    "tirs2": "lwir12", "greeni": "green05",
+    "coastalaerosol": "coastal", "aerosol": "coastal", "coastalblue": "coastal", "ultrablue": "coastal",
+    "panchromatic": "pan", "re1": "rededge1", "re2": "rededge2", "re3": "rededge3", "re": "rededge",
+    "vegetationrededge1": "rededge1", "thermal": "lwir11", "vegetationrededge2": "rededge2",
+    "vegetationrededge3": "rededge3", "tir": "lwir11", "tirs1": "lwir11", "tirs2": "lwir12", "greeni": "green05",
 }  # fmt: skip
 
 MASKS = {
@@ -50,9 +50,12 @@ _NUMBERED = re.compile(
     r"(?:sr|toa|boa|st|s2|l[4-9]|lc0?[89]|msi|oli|etm|tm|reflectance)?(?:b|band)0?(\d{1,2})(a?)(?:\d+m)?$"
 )
 _HINTS = (
-    ("Sentinel-2", re.compile(r"sentinel.?2|\bS2[ABCD]?_|MSIL[12][AC]|HLS\.S30|T\d\d[A-Z]{3}_\d{8}T", re.I)),
-    ("Landsat 8/9", re.compile(r"landsat.?[89]|\bL[COT]0?[89]_?|HLS\.L30|OLI", re.I)),
-    ("Landsat 4-7", re.compile(r"landsat.?[4-7]|\bL[TE]0?[4-7]_?|\bETM|LANDSAT_[4-7]", re.I)),
+    (
+        "Sentinel-2",
+        re.compile(r"sentinel.?2|(?<![A-Z0-9])S2[ABCD]?_|MSIL[12][AC]|HLS\.S30|T\d\d[A-Z]{3}_\d{8}T", re.I),
+    ),
+    ("Landsat 8/9", re.compile(r"landsat.?[89]|(?<![A-Z0-9])L[CO]0?[89][_\d]|HLS\.L30|\bOLI(?:_TIRS)?\b", re.I)),
+    ("Landsat 4-7", re.compile(r"landsat.?[4-7]|(?<![A-Z0-9])L[TE]0?[4-7][_\d]|\bETM\b", re.I)),
 )
 
 
@@ -84,7 +87,10 @@ def translate(descriptions: Sequence[str | None], *, hint: str = "", gsd_m: floa
     """
     plain = [re.sub(r"[^a-z0-9]", "", (text or "").lower()) for text in descriptions]
     numbers = {i: m.group(1) + m.group(2) for i, text in enumerate(plain) if (m := _NUMBERED.match(text))}
-    family, notes = _family(descriptions, set(numbers.values()), hint, gsd_m) if numbers else (None, ())
+    family = next((family for family, pattern in _HINTS if pattern.search(hint)), None)
+    notes: tuple[str, ...] = ()
+    if family is None and numbers:
+        family, notes = _family(descriptions, set(numbers.values()), gsd_m)
     names: list[str | None] = []
     masks: dict[int, str] = {}
     auxiliary = []
@@ -116,14 +122,9 @@ def _worded(text: str, plain: str) -> str | None:
     return None
 
 
-def _family(
-    descriptions: Sequence[str | None], numbers: set[str], hint: str, gsd_m: float | None
-) -> tuple[str, tuple[str, ...]]:
+def _family(descriptions: Sequence[str | None], numbers: set[str], gsd_m: float | None) -> tuple[str, tuple[str, ...]]:
     """Whose numbering `B4` is, and a note where it had to be guessed."""
     said = " ".join(text or "" for text in descriptions)
-    for family, pattern in _HINTS:
-        if pattern.search(hint):
-            return family, ()
     tm = {"5", "7"} <= numbers and "6" not in numbers and not numbers & {"8a", "9", "10", "11", "12"}
     landsat = "Landsat 4-7" if tm else "Landsat 8/9"
     if re.search(r"\bsr_?b(and)?_?\d", said, re.I):

@@ -19,41 +19,32 @@ from geo.grid import Grid, Tile, Window
 BLOCK = 512
 
 
-def write_tiled(
-    path: str | os.PathLike[str],
+def write_parts(
+    final: Path,
     grid: Grid,
     parts: Iterable[tuple[Window | Tile, NDArray[Any]]],
     *,
-    names: Sequence[str],
+    names: tuple[str, ...],
     dtype: str,
     nodata: float | None,
-) -> Path:
-    """Write windows as they come into a plain tiled GeoTIFF, an intermediate that only we read again.
-
-    Args:
-        path: the final name; nothing appears under it until all parts are written.
-        grid: the whole image.
-        parts: (window or tile, array (band, row, col) or (row, col)); a tile stands for its core.
-        names: one a band, written as band descriptions.
-        dtype: of the file.
-        nodata: declared value, or None.
-
-    Returns:
-        The path.
-
-    Raises:
-        NoSpaceError: the disk is full; ConfigurationError: the folder cannot be written.
-    """
-    final = Path(path)
+) -> None:
+    """Write windows as they come into a plain tiled GeoTIFF; see `geo.files.rasters.write_tiled`."""
     rows, cols = grid.shape
     profile: dict[str, Any] = {
         "driver": "GTiff", "height": rows, "width": cols, "count": len(names), "dtype": dtype, "nodata": nodata,
         "crs": grid.crs, "transform": grid.transform, "interleave": "band", "bigtiff": "IF_SAFER",
         "tiled": True, "blockxsize": BLOCK, "blockysize": BLOCK,
     }  # fmt: skip
-    with atomic_path(final) as temporary, writing(final), rasterio.Env(**OPTIONS):
-        _write_parts(temporary, profile, parts, tuple(names))
-    return final
+    with (
+        writing(final),
+        atomic_path(final) as temporary,
+        rasterio.Env(**OPTIONS),
+        rasterio.open(temporary, "w", **profile) as target,
+    ):
+        target.descriptions = names
+        for where, array in parts:
+            window = where.core if isinstance(where, Tile) else where
+            target.write(array if array.ndim == 3 else array[None], window=_file_window(window))
 
 
 def write_cog(
@@ -92,16 +83,6 @@ def write_cog(
             blocksize=BLOCK, overview_resampling=resampling.upper(), bigtiff="IF_SAFER", num_threads="2",
         )  # fmt: skip
     return final
-
-
-def _write_parts(
-    path: Path, profile: dict[str, Any], parts: Iterable[tuple[Window | Tile, NDArray[Any]]], names: tuple[str, ...]
-) -> None:
-    with rasterio.open(path, "w", **profile) as target:
-        target.descriptions = names
-        for where, array in parts:
-            window = where.core if isinstance(where, Tile) else where
-            target.write(array if array.ndim == 3 else array[None], window=_file_window(window))
 
 
 def _file_window(window: Window) -> FileWindow:

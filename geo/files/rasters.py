@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from affine import Affine
 from numpy.typing import NDArray
-from pyproj import CRS
-from pyproj.exceptions import CRSError
-from rasterio.enums import MaskFlags
 from rasterio.windows import Window as FileWindow
 
 from geo.errors import InputError
-from geo.files.cog import write_cog, write_tiled
+from geo.files.cog import write_cog, write_parts
 from geo.files.encoding import Encoding, decode
-from geo.files.guessing import Facts, Numbers, Told, guess_encoding
+from geo.files.facts import Numbers, Told
+from geo.files.guessing import guess_encoding
+from geo.files.headers import facts_of, grid_of
 from geo.files.opening import reading
 from geo.files.times import parse_time, time_in_name, time_in_tags
-from geo.grid import Grid, Window
+from geo.grid import Grid, Tile, Window
 from geo.kernels import clouds
 from geo.raster import Flag
 
@@ -32,9 +30,6 @@ __all__ = ["Encoding", "RasterFile", "capture_time", "describe", "write_cog", "w
 Float = NDArray[np.float32]
 Flags = NDArray[np.uint8]
 
-_SAMPLES = 5
-_SAMPLE_PX = 64
-_CORNER_PX = 16
 _MASKS = {
     "scl": clouds.scl,
     "qa_pixel": clouds.qa_pixel,
@@ -72,6 +67,10 @@ class RasterFile:
             return replace(self, encoding=self.encoding.select(tuple(bands)))
         except InputError as error:
             raise InputError(f"{self.path.name}: {error}") from None
+
+    def __fspath__(self) -> str:
+        """The path, so that a RasterFile can be given where a path is asked for."""
+        return os.fspath(self.path)
 
     def read(self, window: Window) -> Float:
         """Return the pixels of a window in physical units.
@@ -161,10 +160,47 @@ def describe(
     """
     where = Path(path)
     with reading(where) as dataset:
-        grid, notes = _grid(dataset)
-        facts = _facts(dataset, where.name, grid)
+        grid, notes = grid_of(dataset)
+        facts = facts_of(dataset, where.name, grid)
     encoding = guess_encoding(facts, Told(bands, scale, offset, nodata, law))
     return RasterFile(where, grid, replace(encoding, notes=(*notes, *encoding.notes)))
+
+
+def write_tiled(
+    path: str | os.PathLike[str],
+    grid: Grid,
+    parts: Iterable[tuple[Window | Tile, NDArray[Any]]],
+    *,
+    names: Sequence[str],
+    dtype: str,
+    nodata: float | None,
+    unit: str = "value",
+) -> RasterFile:
+    """Write windows as they come into a plain tiled GeoTIFF, an intermediate that only we read again.
+
+    Args:
+        path: the final name; nothing appears under it until all parts are written.
+        grid: the whole image.
+        parts: (window or tile, array (band, row, col) or (row, col)); a tile stands for its core.
+        names: one a band, written as band descriptions.
+        dtype: of the file.
+        nodata: declared value, or None.
+        unit: what the numbers are; they are read back exactly as written, nothing is guessed.
+
+    Returns:
+        The raster (usable as a path too).
+
+    Raises:
+        NoSpaceError: the disk is full; ConfigurationError: the folder cannot be written.
+    """
+    final = Path(path)
+    write_parts(final, grid, parts, names=tuple(names), dtype=dtype, nodata=nodata)
+    count = len(names)
+    value = None if nodata is None or np.isnan(nodata) else nodata
+    encoding = Encoding(
+        tuple(names), (1.0,) * count, (0.0,) * count, (value,) * count, unit, tuple(range(1, count + 1))
+    )
+    return RasterFile(final, grid, encoding)
 
 
 def capture_time(path: str | os.PathLike[str]) -> datetime | None:
@@ -185,88 +221,6 @@ def capture_time(path: str | os.PathLike[str]) -> datetime | None:
         midnight = named.replace(hour=0, minute=0, second=0)
         return tagged if named == midnight and tagged is not None and tagged.date() == named.date() else named
     return tagged if tagged is not None else parse_time(tags.get("TIFFTAG_DATETIME", ""))
-
-
-def _grid(dataset: Any) -> tuple[Grid, tuple[str, ...]]:
-    """The grid of an open dataset, and what had to be left out of it."""
-    transform = Affine(*tuple(dataset.transform)[:6])
-    shape = (dataset.height, dataset.width)
-    if transform == Affine.identity():
-        notes = ("There are only ground control points in the file; it is used without georeference.",)
-        return Grid(None, Affine.identity(), shape), notes if dataset.gcps[0] else ()
-    crs, note = _crs(dataset)
-    try:
-        return Grid(crs, transform, shape), note
-    except ValueError:
-        return Grid(None, Affine.identity(), shape), ("Its geotransform is unusable; it has no georeference.",)
-
-
-def _crs(dataset: Any) -> tuple[str | None, tuple[str, ...]]:
-    """`EPSG:n`, WKT, or None with a note."""
-    found = dataset.crs
-    if not found:
-        return None, ("The file states a position but no coordinate system; it is used without georeference.",)
-    code = found.to_epsg()
-    text = f"EPSG:{code}" if code else found.to_wkt()
-    try:
-        system = CRS.from_user_input(text)
-    except CRSError:
-        return None, ("Its coordinate system cannot be understood; it is used without georeference.",)
-    if not (system.is_projected or system.is_geographic):
-        return None, ("Its coordinate system is a local one; it is used without georeference.",)
-    return text, ()
-
-
-def _facts(dataset: Any, name: str, grid: Grid) -> Facts:
-    tags = dataset.tags()
-    size = grid.pixel_size_m
-    values, corners = _sample(dataset)
-    own_mask = any(MaskFlags.per_dataset in flags and MaskFlags.alpha not in flags for flags in dataset.mask_flag_enums)
-    return Facts(
-        name=name,
-        dtype=str(np.result_type(*dataset.dtypes)),
-        descriptions=tuple(dataset.descriptions),
-        colours=tuple(c.name for c in dataset.colorinterp),
-        nodata=tuple(dataset.nodatavals),
-        scales=tuple(dataset.scales),
-        offsets=tuple(dataset.offsets),
-        values=values,
-        corners=corners,
-        hint=" ".join([name, *(str(v) for k, v in sorted(tags.items()) if k not in ("TIFFTAG_DATETIME",))]),
-        gsd_m=None if size is None else max(size),
-        dataset_mask=own_mask,
-    )
-
-
-def _sample(dataset: Any) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Stored values of a few small windows, each inside one block: (band, pixel), and of the corners."""
-    height, width = dataset.shape
-    block = dataset.block_shapes[0]
-    starts = [_starts(height, block[0]), _starts(width, block[1])]
-    parts = []
-    for top in starts[0]:
-        for left in starts[1]:
-            size = (min(_SAMPLE_PX, width - left), min(_SAMPLE_PX, height - top))
-            parts.append(dataset.read(window=FileWindow(left, top, *size)))
-    edge_rows, edge_cols = min(_CORNER_PX, height), min(_CORNER_PX, width)
-    corners = [
-        dataset.read(window=FileWindow(left, top, edge_cols, edge_rows)).reshape(dataset.count, -1)
-        for top in (0, height - edge_rows)
-        for left in (0, width - edge_cols)
-    ]
-    return np.concatenate([p.reshape(dataset.count, -1) for p in parts], axis=1), np.stack(corners)
-
-
-def _starts(length: int, block: int) -> list[int]:
-    """Where windows start along one axis: first, last, and between, moved into one block."""
-    last = max(0, length - _SAMPLE_PX)
-    found = set()
-    for step in range(_SAMPLES):
-        start = last * step // (_SAMPLES - 1)
-        if block >= _SAMPLE_PX:
-            start = min(start, start // block * block + block - _SAMPLE_PX)
-        found.add(start)
-    return sorted(found)
 
 
 def _clip(window: Window, shape: tuple[int, int]) -> tuple[FileWindow | None, Window]:
