@@ -16,7 +16,7 @@ _B3 = (np.float32(1 / 16), np.float32(4 / 16), np.float32(6 / 16))
 
 def smooth_reach_px(levels: int) -> int:
     """How far (in pixels, each way) `smooth` looks with that many levels: 2, 6, 14, 30, ..."""
-    return 2 * (2**levels - 1)
+    return 2 * ((1 << levels) - 1)
 
 
 def smooth_sigma_px(levels: int) -> float:

@@ -14,7 +14,8 @@ def magnitude(before: Float, after: Float, noise: Sequence[float] | NDArray[np.f
     """Root mean square difference over the bands, in units of `noise`.
 
     Args:
-        before, after: float32 (band, row, col) on one radiometric scale; NaN is no observation.
+        before: float32 (band, row, col); NaN is no observation.
+        after: the same bands on the same radiometric scale.
         noise: (band,) positive standard deviation of the difference on unchanged ground; None is 1 for every band.
 
     Returns:

@@ -21,7 +21,8 @@ def normalised_difference(first: Float, second: Float, dark: float = 0.0) -> Flo
     NDVI is (nir, red) [Rouse 1974], NDWI (green, nir) [McFeeters 1996], NDBI (swir16, nir) [Zha 2003].
 
     Args:
-        first, second: float32 planes of one shape, reflectance or plain values; NaN is no observation.
+        first: float32 plane, reflectance or plain values; NaN is no observation.
+        second: the other band, same shape and unit.
         dark: offset common to both (an additive constant left in the file, or haze), in the same unit.
 
     Returns:
@@ -36,7 +37,7 @@ def normalised_difference(first: Float, second: Float, dark: float = 0.0) -> Flo
     positive = total > _TINY
     out = np.divide(difference, total, out=np.zeros_like(total), where=positive)
     out[np.isnan(total)] = np.nan
-    return np.clip(out, -1, 1, out=out)
+    return np.asarray(np.clip(out, -1, 1, out=out))
 
 
 def greenness(red: Float, green: Float, blue: Float, dark: float = 0.0) -> Float:
@@ -60,7 +61,8 @@ def index_change(
     """Change of a normalised difference in units of its noise; positive where the first band gains.
 
     Args:
-        before, after: (first, second) planes of each date, float32, one shape; NaN is no observation.
+        before: (first, second) float32 planes of the earlier date; NaN is no observation.
+        after: the same of the later date, same shape.
         dark: offset common to all, see `normalised_difference`.
         noise: standard deviation of one plane's noise, same unit as the planes, positive.
         relative: standard deviation of the index change itself on bright unchanged ground, positive.
@@ -80,7 +82,7 @@ def index_change(
     spread += total_b * total_b
     spread *= np.float32(noise * noise)
     spread += product * product
-    return np.divide(numerator, np.sqrt(spread, out=spread), out=numerator)
+    return np.asarray(np.divide(numerator, np.sqrt(spread, out=spread), out=numerator))
 
 
 def shape_change(before: Float, after: Float, *, dark: float, noise: float, relative: float) -> Float:
@@ -90,7 +92,8 @@ def shape_change(before: Float, after: Float, *, dark: float, noise: float, rela
     that becomes concrete counts though both are bare.
 
     Args:
-        before, after: float32 (band, row, col), at least two bands, one radiometric scale; NaN is no observation.
+        before: float32 (band, row, col), at least two bands; NaN is no observation.
+        after: the same bands on the same radiometric scale.
         dark: offset common to all bands and dates.
         noise: standard deviation of the noise of one band, positive, same unit.
         relative: standard deviation of the sine of the angle on bright unchanged ground, positive.
@@ -124,4 +127,4 @@ def shape_change(before: Float, after: Float, *, dark: float, noise: float, rela
     spread += np.float32(relative * relative) * xx * yy
     spread += _TINY
     cross /= spread
-    return np.sqrt(cross, out=cross)
+    return np.asarray(np.sqrt(cross, out=cross))

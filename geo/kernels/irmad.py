@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import erfc
 
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
@@ -55,7 +56,8 @@ def fit(
     """Iterate IR-MAD on a sample.
 
     Args:
-        before, after: (band, pixel), finite; at least 10 pixels a band; the numbers of bands may differ.
+        before: (band, pixel), finite; at least 10 pixels a band.
+        after: the same pixels; the number of bands may differ.
         noise_variance: (band,) variance of noise below which a difference means nothing, for each date; it is added
             to the variances, so that a noiseless pair cannot be told apart by its rounding errors.
         rounds: most rounds; 1 is plain MAD.
@@ -94,7 +96,8 @@ def chi2(model: IrMad, before: Float32, after: Float32) -> Float32:
 
     Args:
         model: a fitted transform.
-        before, after: float32 (band, row, col) (or any planes after the band axis); NaN is no observation.
+        before: float32 (band, row, col) (or any planes after the band axis); NaN is no observation.
+        after: the later date, same planes.
 
     Returns:
         float32 without the band axis: chi-square distributed with `len(rho)` degrees of freedom where nothing changed
@@ -130,16 +133,15 @@ def chi_square_survival(value: NDArray[np.floating], freedom: int) -> Float64:
         raise ValueError(f"a chi-square needs at least one degree of freedom, not {freedom}")
     half = np.asarray(value, np.float64) / 2
     if freedom % 2 == 0:
-        term = np.exp(-half)
+        term = np.asarray(np.exp(-half))
         total = term.copy()
         for k in range(1, freedom // 2):
             term = term * half / k
             total += term
         return total
-    from scipy.special import erfc
 
     root = np.sqrt(half)
-    total = erfc(root)
+    total = np.asarray(erfc(root), np.float64)
     term = np.exp(-half) * root * (2 / np.sqrt(np.pi))
     for k in range(freedom // 2):
         total += term

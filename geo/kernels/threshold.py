@@ -1,5 +1,4 @@
-"""From statistics to probabilities and masks: a null from the pair's own unchanged ground, false-discovery control,
-hysteresis.
+"""From statistics to probabilities and masks: an empirical null, false-discovery control, hysteresis.
 
 No textbook distribution survives real imagery: neighbours are correlated, noise differs with land cover, tails are
 heavy. So each statistic is judged against its own bulk, by a heavy-tailed law whose parameters are read from the
@@ -40,7 +39,8 @@ class LogLogistic(NamedTuple):
         >>> float(LogLogistic(2.0, 3.0).evidence(np.float32([2.0]))[0].round(4))
         0.6931
         """
-        return np.log1p((np.asarray(statistic, np.float64) / self.median) ** self.slope)
+        ratio: Float64 = np.asarray(statistic, np.float64) / self.median
+        return np.asarray(np.log1p(ratio**self.slope), np.float64)
 
 
 def fit_log_logistic(sample: NDArray[np.floating], *, floor: float, steepest: float = 8.0) -> LogLogistic:
@@ -79,7 +79,8 @@ def fused_log10_p(scale: float, evidence: NDArray[np.floating]) -> Float64:
     >>> float(fused_log10_p(1.0, np.array([0.0]))[0])
     0.0
     """
-    return (np.asarray(evidence, np.float64) / scale) ** TAIL / np.log(10)
+    ratio: Float64 = np.asarray(evidence, np.float64) / scale
+    return np.asarray(ratio**TAIL / np.log(10), np.float64)
 
 
 class Table(NamedTuple):
@@ -104,7 +105,7 @@ class Table(NamedTuple):
         index -= _FIRST
         np.clip(index, 0, _LAST - _FIRST, out=index)
         index[nan] = _LAST - _FIRST + 1
-        return self.values[index]
+        return np.asarray(self.values[index])
 
 
 _SHIFT = 13  # keeps 10 bits of the mantissa: steps of 0.1 %
@@ -158,7 +159,7 @@ def hysteresis(strong: NDArray[np.bool_], weak: NDArray[np.bool_], min_px: int =
     keep[np.unique(labels[strong])] = True
     keep &= size >= min_px
     keep[0] = False
-    return keep[labels]
+    return np.asarray(keep[labels])
 
 
 def _finite(sample: NDArray[np.floating]) -> Float64:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -73,11 +74,26 @@ def _brightness(c: Calibrated, before: Float32, after: Float32, scaled: Float32)
     return cva.mean_difference(before[c.visible], scaled[c.visible], c.lines.noise[c.visible])
 
 
+def _always(c: Calibrated, gsd_m: float | None) -> bool:
+    del c, gsd_m
+    return True
+
+
+def _has_colour(c: Calibrated, gsd_m: float | None) -> bool:
+    del gsd_m
+    return len(c.sharp) > 1 and not c.decibel
+
+
+def _has_index(c: Calibrated, gsd_m: float | None) -> bool:
+    del gsd_m
+    return c.can_index
+
+
 COMPONENTS = (
-    Component("distance", False, lambda c, gsd: True, _mad),
-    Component("spectral shape", False, lambda c, gsd: len(c.sharp) > 1 and not c.decibel, _shape),
-    Component("vegetation", True, lambda c, gsd: c.can_index, _vegetation),
-    Component("brightness", True, lambda c, gsd: True, _brightness),
+    Component("distance", False, _always, _mad),
+    Component("spectral shape", False, _has_colour, _shape),
+    Component("vegetation", True, _has_index, _vegetation),
+    Component("brightness", True, _always, _brightness),
 )
 
 
@@ -184,8 +200,7 @@ class Tables(NamedTuple):
         """Tabulate."""
         evidence = {
             component.name: tuple(
-                Table.of(lambda x, law=law, signed=component.signed: law.evidence(_amplitude(signed, x)))
-                for law in nulls.laws[component.name]
+                Table.of(partial(_evidence, law, component.signed)) for law in nulls.laws[component.name]
             )
             for component in method.components
         }
@@ -205,7 +220,11 @@ class Tables(NamedTuple):
         return total
 
 
+def _evidence(law: LogLogistic, signed: bool, x: NDArray[np.float64]) -> NDArray[np.float64]:
+    return law.evidence(_amplitude(signed, x))
+
+
 def _amplitude(signed: bool, x: NDArray[np.floating]) -> NDArray[np.float64]:
     """Back from the mean of ln(1 + z^2) to a z; signed changes are their own."""
-    x = np.asarray(x, np.float64)
-    return x if signed else np.sqrt(np.expm1(np.minimum(x, 600)))
+    z: NDArray[np.float64] = np.asarray(x, np.float64)
+    return z if signed else np.asarray(np.sqrt(np.expm1(np.minimum(z, 600))), np.float64)

@@ -58,7 +58,8 @@ def directions(c: Calibrated, before: Float32, scaled: Float32, texture_null: fl
 
     Args:
         c: the global fits of the pair.
-        before, scaled: float32 (band, row, col) of both dates on the radiometry of the earlier one.
+        before: float32 (band, row, col); NaN is no observation.
+        scaled: the later date on the radiometry of the earlier one.
         texture_null: median local contrast of the pair, for values without a unit.
 
     Returns:
@@ -69,7 +70,7 @@ def directions(c: Calibrated, before: Float32, scaled: Float32, texture_null: fl
     first, second = (_classes(c, look, texture_null) for look in (before, scaled))
     out = _DIRECTIONS[first, second, brighter]
     out[np.isnan(bright_a) | np.isnan(bright_b)] = np.nan
-    return out
+    return np.asarray(out)
 
 
 def texture(c: Calibrated, look: Float32) -> Float32:

@@ -111,7 +111,8 @@ def find(layers: PixelSource, rule: Rule, executor: Executor | None) -> Found:
     keep = together.strong & (together.area >= rule.min_px)
     number = np.where(keep, np.cumsum(keep), 0).astype(np.int32)
     of_label = np.concatenate([[0], number[group]]).astype(np.int32)
-    kept = Pieces(*(field[keep] for field in together))
+    area, score, peak, strong, codes = together
+    kept = Pieces(area[keep], score[keep], peak[keep], strong[keep], codes[keep])
     return Found(kept, of_label, starts, sum(part.observed for part in parts))
 
 
@@ -193,7 +194,7 @@ def _label_strip(rule: Rule, layers: NDArray[np.float32]) -> _Strip:
     )
     pieces = Pieces(
         np.bincount(flat, minlength=count + 1)[1:],
-        np.bincount(flat, weights=values, minlength=count + 1)[1:],
+        np.bincount(flat, weights=values, minlength=count + 1)[1:].astype(np.float64),
         peak,
         np.bincount(flat, weights=seeds, minlength=count + 1)[1:] > 0,
         codes.reshape(count, _CODES),
@@ -222,7 +223,7 @@ def _sum(parts: list[Pieces], group: NDArray[np.int32], count: int) -> Pieces:
     np.add.at(total, group, codes)
     return Pieces(
         np.bincount(group, weights=area, minlength=count).astype(np.int64),
-        np.bincount(group, weights=score, minlength=count),
+        np.bincount(group, weights=score, minlength=count).astype(np.float64),
         top,
         np.bincount(group, weights=strong, minlength=count) > 0,
         total,

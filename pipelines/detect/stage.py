@@ -15,10 +15,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from geo.files.cog import write_tiled
-from geo.files.encoding import Encoding
-from geo.files.rasters import RasterFile
-from geo.grid import Grid, Tile
+from geo.files.rasters import RasterFile, write_tiled
+from geo.grid import Tile
 from geo.kernels import context, threshold
 from geo.tiles import map_tiles
 from pipelines.detect import objects
@@ -66,26 +64,16 @@ def detect(pair: Pair, *, folder: Path, settings: DetectSettings, executor: Exec
     strong = threshold.benjamini_hochberg(histogram, settings.fdr)
     weak = max(strong, min(settings.weak_factor * strong, _LARGEST_WEAK))
     rule = objects.Rule(strong, weak, settings.minimum_px(pair.grid.pixel_area_m2))
-    mask, pieces, observed = _collect(_layers(layers, pair.grid), folder / "mask.tif", rule, executor)
+    mask, pieces, observed = _collect(layers, folder / "mask.tif", rule, executor)
     return ChangeMap(
         grid=pair.grid,
-        layers=layers,
+        layers=layers.path,
         mask=mask,
         objects=pieces,
         calibration=_calibration(pair, settings, rule, method, observed, pieces),
         method=_sentence(method),
         parameters=_parameters(settings, rule, method, nulls),
     )
-
-
-def _layers(path: Path, grid: Grid) -> RasterFile:
-    """The layers as a source that reads the numbers as they are."""
-    many = len(LAYERS)
-    encoding = Encoding(
-        bands=LAYERS, scale=(1.0,) * many, offset=(0.0,) * many, nodata=(None,) * many, unit="value",
-        indexes=tuple(range(1, many + 1)),
-    )  # fmt: skip
-    return RasterFile(path, grid, encoding)
 
 
 def _collect(
