@@ -121,7 +121,9 @@ def _start(x: Float64, y: Float64, ratio: float) -> tuple[float, float]:
     for gain in slopes:
         residual = a - gain * b
         middle = _shorth(residual)
-        best = min(best, (float(np.median(np.abs(residual - middle))), float(gain), middle))
+        # Over the root of the gain, residuals count alike whichever date is called x; else flat lines would win.
+        size = float(np.median(np.abs(residual - middle))) / float(np.sqrt(gain))
+        best = min(best, (size, float(gain), middle))
     return best[1], best[2]
 
 

@@ -10,15 +10,14 @@ class DetectSettings:
     """Settings of `detect`.
 
     Attributes:
-        fdr: false-discovery rate of the strong pixels, 0-1: one in twenty may be chance.
-        weak_factor: a piece grows from its seed over pixels with p up to this many times the strong threshold.
+        fdr: false-discovery rate of the flagged pixels, 0-1: one in ten may be chance. A piece needs a seed that
+            still passes at half of this rate.
         min_area_px: minimum mapping unit in pixels; None is 4 pixels, or 100 m2 (a house) where that is more.
         tile_px: side of the tiles in work. Shows in no output.
         sample_px: most pixels in the sample that the global fits see.
     """
 
-    fdr: float = 0.05
-    weak_factor: float = 2.0
+    fdr: float = 0.1
     min_area_px: int | None = None
     tile_px: int = 512
     sample_px: int = 1_000_000
@@ -27,8 +26,6 @@ class DetectSettings:
         """Refuse values without a meaning."""
         if not 0 < self.fdr < 1:
             raise ValueError(f"fdr must lie between 0 and 1, not {self.fdr}")
-        if self.weak_factor < 1:
-            raise ValueError(f"weak_factor must be at least 1, not {self.weak_factor}")
         if self.tile_px < 16 or self.sample_px < 1000:
             raise ValueError("tile_px must be at least 16 and sample_px at least 1000")
         if self.min_area_px is not None and self.min_area_px < 1:

@@ -27,8 +27,6 @@ from pipelines.detect.score import Scorer, fit_nulls, reach_px
 from pipelines.detect.settings import DetectSettings
 from pipelines.prepare.pair import Pair
 
-_LARGEST_WEAK = 0.05  # growing over ground that one pixel in twenty reaches by chance would join everything
-
 
 def detect(pair: Pair, *, folder: Path, settings: DetectSettings, executor: Executor | None = None) -> ChangeMap:
     """Score every pixel of a pair for change and collect the pieces of change.
@@ -61,8 +59,7 @@ def detect(pair: Pair, *, folder: Path, settings: DetectSettings, executor: Exec
             yield tile, part
 
     layers = write_tiled(folder / "score.tif", pair.grid, scored(), names=LAYERS, dtype="float32", nodata=float("nan"))
-    strong = threshold.benjamini_hochberg(histogram, settings.fdr)
-    weak = max(strong, min(settings.weak_factor * strong, _LARGEST_WEAK))
+    strong, weak = (threshold.benjamini_hochberg(histogram, rate) for rate in (settings.fdr / 2, settings.fdr))
     rule = objects.Rule(strong, weak, settings.minimum_px(pair.grid.pixel_area_m2))
     mask, pieces, observed = _collect(layers, folder / "mask.tif", rule, executor)
     return ChangeMap(
