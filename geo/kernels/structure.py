@@ -39,6 +39,7 @@ Mask = NDArray[np.bool_]
 COLOURS = {1: ("pan",), 3: ("red", "green", "blue"), 4: ("red", "green", "blue", "nir")}
 DIRECTIONS = 12
 ROAD = 3  # lines up to so many times a building's edge explain an edge that clutter half hides
+COARSEST_M = 2.5  # with larger pixels a house has no edges left, and straight lines come by chance
 NOISE = np.float32(0.004)  # mean gradient of log contrast, per pixel, below which there is nothing to see
 SHADE = np.float32(0.1)  # part of the surroundings' brightness added before the logarithm: tames deep shadow
 
@@ -65,7 +66,7 @@ class StructureScales:
 
 
 class StructureChange(NamedTuple):
-    """Structure gained and lost; float32 (row, col) >= 0, about 0.1-0.3 on a new house; NaN unobserved."""
+    """Structure gained and lost; float32 (row, col) >= 0, about 0.1-0.4 on a new house; NaN unobserved."""
 
     gain: Float
     loss: Float
@@ -117,7 +118,7 @@ def structure_change(
         float32 (row, col), >= 0, NaN where either date is unobserved.
 
     Raises:
-        ValueError: shapes differ, fit no band names, or `gsd_m` is not positive.
+        ValueError: shapes differ, fit no band names, or `gsd_m` is not above 0 and at most 2.5 m.
     """
     return np.maximum(*structure_gain_loss(before, after, gsd_m=gsd_m, bands=bands, scales=scales))
 
@@ -164,6 +165,8 @@ def _as_bands(image: Float) -> Float:
 def _sizes(gsd_m: float, scales: StructureScales) -> _Sizes:
     if not (math.isfinite(gsd_m) and gsd_m > 0):
         raise ValueError(f"the pixel size must be positive, not {gsd_m} m")
+    if gsd_m > COARSEST_M:
+        raise ValueError(f"structure needs pixels of at most {COARSEST_M} m, not {gsd_m} m")
     return _Sizes(
         # Coarse pixels: a line of fewer than five cannot be told from chance.
         edge=max(5, odd(scales.edge_m / gsd_m)),
