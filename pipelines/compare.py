@@ -50,18 +50,16 @@ def compare(
 ) -> Findings:
     """Compare two rasters on BEFORE's own grid and publish into `out`.
 
-    Raises InputError for files that cannot be used or compared, UsageError for dates in the wrong order and for a
-    folder that already holds something else.
+    The order of the arguments counts. Where the files' own dates say the reverse, no date is used at all, and the
+    report says so first: a finding between contradicting dates would be worse than one without.
+
+    Raises InputError for files that cannot be used or compared, UsageError for a folder that holds something else.
     """
     replaces = claim(out, force=force)
     before = _record(asked.before, asked.before_time, asked.options, now)
     after = _record(asked.after, asked.after_time, asked.options, now)
     if before.scene.time and after.scene.time and before.scene.time > after.scene.time:
-        raise UsageError(
-            f"{asked.before.name} is dated {before.scene.time:%Y-%m-%d}, later than {asked.after.name}"
-            f" ({after.scene.time:%Y-%m-%d}): name the older image first, or state the dates with"
-            " --before-date and --after-date."
-        )
+        before, after = _undated(before, after.path.name), _undated(after, before.path.name)
     if asked.site is not None:
         context = Context.of_site(asked.site)
     else:
@@ -79,6 +77,17 @@ def compare(
     if replaces:
         shutil.rmtree(out)
     return carry_out(run, out, executor)
+
+
+def _undated(record: SceneRecord, other: str) -> SceneRecord:
+    time = record.scene.time
+    notes = (
+        f"THE DATES CONTRADICT THE ORDER GIVEN: {record.path.name} states {time:%Y-%m-%d}, and so lies on the wrong side"
+        f" of {other}. The order given was used, and no date.",
+    )
+    return replace(
+        record, scene=replace(record.scene, time=None, properties={**record.scene.properties, "warnings": notes})
+    )
 
 
 def claim(out: Path, *, force: bool) -> bool:
