@@ -27,7 +27,7 @@ CONTEXT_M = 45.0  # ground that belongs together in construction: a few houses, 
 OUTLINE = "distance"  # the component whose unsmoothed values draw the outlines
 _RAW = "distance itself"
 _OPENING_PX = 1
-_EDGE_PX = 3  # context smears an edge by about this much
+_NEAR_SHARE = 0.5  # inside a change both levels say the same; two pixels outside the wide one says twice as much
 _FLOORS = {False: 0.5, True: 0.1}  # in units of noise: averaged distance and averaged signed change of pure noise
 
 
@@ -49,11 +49,15 @@ class Component:
 
 
 def _mad(c: Calibrated, before: Float32, after: Float32, scaled: Float32) -> Float32:
+    plain = cva.magnitude(before, scaled, c.lines.noise)
     if c.mad is None:
-        return cva.magnitude(before, scaled, c.lines.noise)
+        return plain
     total = irmad.chi2(c.mad, before, after)
     total *= np.float32(1 / len(c.mad.rho))
-    return np.sqrt(total, out=total)
+    np.sqrt(total, out=total)
+    # Badly correlated variates weigh the two dates' bands differently, so a rare surface (the only lake of a scene)
+    # is far from nothing though its pixels are equal on both dates: what did not move at all has not changed.
+    return np.minimum(total, plain, out=total)
 
 
 def _shape(c: Calibrated, before: Float32, after: Float32, scaled: Float32) -> Float32:
@@ -156,7 +160,7 @@ def changed_itself(planes: Mapping[str, list[Float32]]) -> NDArray[np.bool_]:
 
     Context blurs a change beyond its edge; this cuts it back, as one draws an edge at half of its height.
     """
-    crest = context.widen(planes[OUTLINE][0], _EDGE_PX)
+    crest = context.widen(planes[OUTLINE][0], context.smooth_reach_px(len(planes[OUTLINE]) - 1))
     crest *= np.float32(0.5)
     return planes[_RAW][0] >= crest
 
@@ -185,7 +189,7 @@ class Nulls(NamedTuple):
             for component in method.components
         }
         draft = cls(laws, 1.0, texture)
-        return draft._replace(fused=fit_fused(Tables.of(method, draft).fuse(method, samples)))
+        return draft._replace(fused=fit_fused(Tables.of(method, draft).fuse(method, samples)[0]))
 
 
 class Tables(NamedTuple):
@@ -208,15 +212,23 @@ class Tables(NamedTuple):
         p = Table.of(lambda e: 10.0 ** -np.minimum(fused_log10_p(nulls.fused, e), 30))
         return cls(evidence, score, p)
 
-    def fuse(self, method: Method, planes: Mapping[str, list[Float32]]) -> Float32:
-        """Mean evidence over the components and the last two levels, (row, col)."""
-        total: Float32 | None = None
-        for name in method.names:
-            for table, level in zip(self.evidence[name][-2:], planes[name][-2:], strict=True):
-                part = table(level)
-                total = part if total is None else np.add(total, part, out=total)
-        assert total is not None  # noqa: S101 - there is always a distance and a brightness
-        total *= np.float32(0.5 / len(method.names))
+    def fuse(self, method: Method, planes: Mapping[str, list[Float32]]) -> tuple[Float32, NDArray[np.bool_]]:
+        """Mean evidence over the components and the last two levels, and where the narrower level holds its share.
+
+        Beside a strong change the wide level alone still sees it; there the second array is False.
+        """
+        narrow, wide = (self._mean(method, planes, level) for level in (-2, -1))
+        near = narrow >= np.float32(_NEAR_SHARE) * wide
+        narrow += wide
+        narrow *= np.float32(0.5)
+        return narrow, near
+
+    def _mean(self, method: Method, planes: Mapping[str, list[Float32]], level: int) -> Float32:
+        first, *others = method.names
+        total = self.evidence[first][level](planes[first][level])
+        for name in others:
+            total += self.evidence[name][level](planes[name][level])
+        total *= np.float32(1 / len(method.names))
         return total
 
 

@@ -44,10 +44,10 @@ class Scorer:
             out.fill(np.nan)
             return out
         planes = statistics(self.method, x, y)
-        wide = self.tables.fuse(self.method, planes)
+        wide, near = self.tables.fuse(self.method, planes)
         out[0], out[1] = self.tables.score(wide), self.tables.p(wide)
         out[2] = directions(c, x, normalise.apply(c.lines, y), self.nulls.texture)
-        out[2][~changed_itself(planes) | (wide == 0)] = Direction.UNCHANGED
+        out[2][~changed_itself(planes) | ~near | (wide == 0)] = Direction.UNCHANGED
         out[:, missing] = np.nan
         return out
 

@@ -52,7 +52,7 @@ def test_table_looks_up_what_the_function_computes() -> None:
 @settings(max_examples=30, deadline=None)
 @given(st.integers(0, 10**6), st.integers(20, 3000), st.floats(0, 0.5), st.sampled_from([0.01, 0.05, 0.2]))
 def test_benjamini_hochberg_is_the_textbook_procedure(seed: int, n: int, share: float, rate: float) -> None:
-    """Claims nothing that the exact procedure would not, keeps its inequality, loses at most what a bin's width costs."""
+    """Claims nothing the exact procedure would not, keeps its inequality, loses at most a bin's width."""
     rng = np.random.default_rng(seed)
     p = rng.random(n)
     p[rng.random(n) < share] **= 6
