@@ -172,11 +172,13 @@ class Nulls(NamedTuple):
         laws: {component: one law a level}.
         fused: scale of the Weibull law of the mean evidence over the last two levels.
         texture: median local contrast (uncalibrated pairs only).
+        gradient: variance of the derivative of the fused field per pixel, see `geo.kernels.clusters`.
     """
 
     laws: Mapping[str, tuple[LogLogistic, ...]]
     fused: float
     texture: float
+    gradient: float = 0.0
 
     @classmethod
     def fit(cls, method: Method, samples: Mapping[str, list[Float32]], texture: float) -> Nulls:

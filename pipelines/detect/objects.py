@@ -1,4 +1,4 @@
-"""From pixels to pieces of change: hysteresis and labels over strips of the image, merged across their seams.
+"""From pixels to pieces of change: labels over strips of the image, merged across their seams.
 
 A strip is as wide as the image and a fixed number of rows high, whatever the tile size of the run, so memory is flat
 and the result has no seams. Labels of a strip are made anew in the second pass rather than kept.
@@ -22,6 +22,7 @@ from shapely.geometry.base import BaseGeometry
 
 from geo.files.polygons import merged, outlines
 from geo.grid import Grid, Tile, Window
+from geo.kernels import clusters
 from geo.tiles import PixelSource, map_tiles
 from pipelines.detect.change_map import ChangeObject, Direction
 
@@ -39,12 +40,15 @@ class Rule:
     """What counts as change.
 
     Attributes:
-        p_strong: p of a seed; p_weak: p to which it grows; 0 where nothing can be claimed.
+        formed_at: p at or below which touching pixels form a piece.
+        gradient: of the field of chance, see `geo.kernels.clusters`.
+        fdr: share of the kept pieces that may be chance.
         min_px: minimum mapping unit in pixels.
     """
 
-    p_strong: float
-    p_weak: float
+    formed_at: float
+    gradient: float
+    fdr: float
     min_px: int
 
 
@@ -54,7 +58,6 @@ class Pieces(NamedTuple):
     area: Int
     score: Float
     peak: Float
-    strong: NDArray[np.bool_]
     codes: Int
 
 
@@ -70,12 +73,14 @@ class Found(NamedTuple):
 
     Attributes:
         pieces: sums a piece.
+        p: (piece,) probability that chance makes a piece as large or as high.
         of_label: running label over all strips (from 1) -> piece (from 1), 0 for what is not kept; [0] is background.
         starts: number of labels in the strips before each strip.
         observed: pixels seen on both dates.
     """
 
     pieces: Pieces
+    p: Float
     of_label: NDArray[np.int32]
     starts: tuple[int, ...]
     observed: int
@@ -93,7 +98,7 @@ def strips(grid: Grid) -> list[Tile]:
 
 
 def find(layers: PixelSource, rule: Rule, executor: Executor | None) -> Found:
-    """First pass: label every strip, sum up, join across seams, keep what has a seed and is large enough."""
+    """First pass: label every strip, sum up, join across seams, keep what chance does not make."""
     parts: list[_Strip] = [
         part
         for _, part in map_tiles(
@@ -108,12 +113,12 @@ def find(layers: PixelSource, rule: Rule, executor: Executor | None) -> Found:
     graph = coo_matrix((np.ones(joined.shape[1], bool), (joined[0], joined[1])), shape=(total, total))
     count, group = connected_components(graph, directed=False) if total else (0, np.empty(0, np.int32))
     together = _sum([part.pieces for part in parts], group, count)
-    keep = together.strong & (together.area >= rule.min_px)
+    p = clusters.piece_p(together.area, 10.0**-together.peak, formed_at=rule.formed_at, gradient=rule.gradient)
+    keep = clusters.benjamini_hochberg(p, rule.fdr) & (together.area >= rule.min_px)
     number = np.where(keep, np.cumsum(keep), 0).astype(np.int32)
     of_label = np.concatenate([[0], number[group]]).astype(np.int32)
-    area, score, peak, strong, codes = together
-    kept = Pieces(area[keep], score[keep], peak[keep], strong[keep], codes[keep])
-    return Found(kept, of_label, starts, sum(part.observed for part in parts))
+    kept = Pieces(*(column[keep] for column in together))
+    return Found(kept, p[keep], of_label, starts, sum(part.observed for part in parts))
 
 
 def draw(layers: PixelSource, rule: Rule, found: Found) -> Iterator[tuple[Tile, NDArray[np.int32]]]:
@@ -147,11 +152,7 @@ class Tracer:
 
 
 def describe(found: Found, tracer: Tracer, pixel_area_m2: float | None) -> tuple[ChangeObject, ...]:
-    """The kept pieces as objects, most certain first.
-
-    The p of a piece is e times the geometric mean of its pixels' p: valid however the pixels depend on each other
-    (Vovk & Wang 2020, Biometrika 107).
-    """
+    """The kept pieces as objects, most certain first."""
     out = []
     for k, area in enumerate(found.pieces.area):
         mean = float(found.pieces.score[k]) / int(area)
@@ -163,7 +164,7 @@ def describe(found: Found, tracer: Tracer, pixel_area_m2: float | None) -> tuple
                 area_m2=None if pixel_area_m2 is None else int(area) * pixel_area_m2,
                 score=mean,
                 peak_score=float(found.pieces.peak[k]),
-                p=min(1.0, float(np.e * 10.0**-mean)),
+                p=float(found.p[k]),
                 direction=Direction(code),
                 direction_share=float(found.pieces.codes[k, code]) / int(area),
             )
@@ -173,9 +174,9 @@ def describe(found: Found, tracer: Tracer, pixel_area_m2: float | None) -> tuple
 
 
 def _labels(p: NDArray[np.float32], direction: NDArray[np.float32], rule: Rule) -> NDArray[np.int32]:
-    weak = (p <= np.float32(rule.p_weak)) & (direction > 0)
+    inside = (p <= np.float32(rule.formed_at)) & (direction > 0)
     labels = np.empty(p.shape, np.int32)
-    ndimage.label(weak, structure=_EIGHT, output=labels)
+    ndimage.label(inside, structure=_EIGHT, output=labels)
     return labels
 
 
@@ -186,7 +187,6 @@ def _label_strip(rule: Rule, layers: NDArray[np.float32]) -> _Strip:
     inside = labels > 0
     flat, values = labels[inside], score[inside].astype(np.float64)
     count = int(flat.max()) if flat.size else 0
-    seeds = p[inside] <= np.float32(rule.p_strong)
     peak = np.zeros(count)
     np.maximum.at(peak, flat - 1, values)
     codes = np.bincount(
@@ -196,7 +196,6 @@ def _label_strip(rule: Rule, layers: NDArray[np.float32]) -> _Strip:
         np.bincount(flat, minlength=count + 1)[1:],
         np.bincount(flat, weights=values, minlength=count + 1)[1:].astype(np.float64),
         peak,
-        np.bincount(flat, weights=seeds, minlength=count + 1)[1:] > 0,
         codes.reshape(count, _CODES),
     )
     return _Strip(pieces, labels[0].copy(), labels[-1].copy(), observed)
@@ -216,7 +215,7 @@ def _seam(bottom: NDArray[np.int32], top: NDArray[np.int32], start_a: int, start
 
 def _sum(parts: list[Pieces], group: NDArray[np.int32], count: int) -> Pieces:
     """Add up the pieces of each group."""
-    area, score, peak, strong, codes = (np.concatenate(column) for column in zip(*parts, strict=True))
+    area, score, peak, codes = (np.concatenate(column) for column in zip(*parts, strict=True))
     top = np.zeros(count)
     np.maximum.at(top, group, peak)
     total = np.zeros((count, _CODES), np.int64)
@@ -225,6 +224,5 @@ def _sum(parts: list[Pieces], group: NDArray[np.int32], count: int) -> Pieces:
         np.bincount(group, weights=area, minlength=count).astype(np.int64),
         np.bincount(group, weights=score, minlength=count).astype(np.float64),
         top,
-        np.bincount(group, weights=strong, minlength=count) > 0,
         total,
     )

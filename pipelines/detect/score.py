@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geo.grid import Grid, Tile
-from geo.kernels import normalise
+from geo.kernels import clusters, normalise
 from geo.tiles import map_tiles
 from pipelines.detect.change_map import Direction
 from pipelines.detect.components import Method, Nulls, Tables, changed_itself, statistics
@@ -66,6 +66,7 @@ def fit_nulls(pair: Pair, method: Method, executor: Executor | None) -> Nulls:
             kernel, pair.before.source, pair.after.source, tiles=tiles, executor=executor
         )
     ]  # fmt: skip
+    observed = [part for part in parts if np.isfinite(part[0]).any()]
     seen = [part[:, ::_THIN, ::_THIN].reshape(len(part), -1) for part in parts]
     stacked = np.concatenate(seen, axis=1)
     stacked = stacked[:, np.isfinite(stacked[0])]
@@ -74,7 +75,18 @@ def fit_nulls(pair: Pair, method: Method, executor: Executor | None) -> Nulls:
         samples[name] = list(stacked[at : at + method.levels])
         at += method.levels
     median = float(np.median(stacked[at])) if stacked.size else 0.0
-    return Nulls.fit(method, samples, median)
+    nulls = Nulls.fit(method, samples, median)
+    tables = Tables.of(method, nulls)
+    steps = [clusters.roughness(_chance(method, tables, part)) for part in observed]
+    return nulls._replace(gradient=clusters.gradient_variance(np.concatenate([np.empty(0), *steps])))
+
+
+def _chance(method: Method, tables: Tables, part: Float32) -> Float32:
+    """P of the pixels of a patch, from its stacked statistics."""
+    levels = iter(part)
+    planes = {name: [next(levels) for _ in range(method.levels)] for name in method.names}
+    p: Float32 = tables.p(tables.fuse(method, planes)[0])
+    return np.where(np.isfinite(part[0]), p, np.float32(np.nan))
 
 
 def _patch(method: Method, before: Float32, after: Float32) -> Float32:

@@ -1,8 +1,8 @@
 """The stage: a pair in, a change map on disk and its objects out, in three passes over the pair.
 
 1. a lattice sample of the whole pair fits radiometry and IR-MAD; patches of it fit the null of every statistic;
-2. every pixel gets score, p and direction, streamed to disk while the histogram of p is counted;
-3. false-discovery control sets the thresholds; strips of the layers become the mask and the objects.
+2. every pixel gets score, p and direction, streamed to disk;
+3. strips of the layers become pieces; those that chance does not make become the mask and the objects.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ from pipelines.detect.score import Scorer, fit_nulls, reach_px
 from pipelines.detect.settings import DetectSettings
 from pipelines.prepare.pair import Pair
 
+FORMED_AT = 0.01  # random field theory needs a high level; a wide change needs a low one
+
 
 def detect(pair: Pair, *, folder: Path, settings: DetectSettings, executor: Executor | None = None) -> ChangeMap:
     """Score every pixel of a pair for change and collect the pieces of change.
@@ -49,25 +51,21 @@ def detect(pair: Pair, *, folder: Path, settings: DetectSettings, executor: Exec
         return _blind(pair, folder, settings)
     method = choose(calibrated, pair.gsd_m)
     nulls = fit_nulls(pair, method, executor)
-    histogram = np.zeros(threshold.P_BINS_PER_DECADE * threshold.P_DECADES, np.int64)
 
     def scored() -> Iterator[tuple[Tile, NDArray[np.float32]]]:
         kernel = Scorer(method, nulls, Tables.of(method, nulls))
         sources = pair.before.source, pair.after.source
-        for tile, part in map_tiles(kernel, *sources, size=settings.tile_px, halo=reach_px(method), executor=executor):
-            histogram[:] += threshold.score_histogram(part[0])
-            yield tile, part
+        yield from map_tiles(kernel, *sources, size=settings.tile_px, halo=reach_px(method), executor=executor)
 
     layers = write_tiled(folder / "score.tif", pair.grid, scored(), names=LAYERS, dtype="float32", nodata=float("nan"))
-    strong, weak = (threshold.benjamini_hochberg(histogram, rate) for rate in (settings.fdr / 2, settings.fdr))
-    rule = objects.Rule(strong, weak, settings.minimum_px(pair.grid.pixel_area_m2))
+    rule = objects.Rule(FORMED_AT, nulls.gradient, settings.fdr, settings.minimum_px(pair.grid.pixel_area_m2))
     mask, pieces, observed = _collect(layers, folder / "mask.tif", rule, executor)
     return ChangeMap(
         grid=pair.grid,
         layers=layers.path,
         mask=mask,
         objects=pieces,
-        calibration=_calibration(pair, settings, rule, method, observed, pieces),
+        calibration=_calibration(pair, rule, observed, pieces),
         method=_sentence(method),
         parameters=_parameters(settings, rule, method, nulls),
     )
@@ -92,28 +90,21 @@ def _collect(
     return path, objects.describe(found, tracer, layers.grid.pixel_area_m2), found.observed
 
 
-def _calibration(
-    pair: Pair,
-    settings: DetectSettings,
-    rule: objects.Rule,
-    method: Method,
-    observed: int,
-    pieces: tuple[ChangeObject, ...],
-) -> Calibration:
-    # Neighbours within the narrower of the two contexts move together: 4 pi sigma^2 pixels count as one trial.
-    trial_px = 4 * np.pi * context.smooth_sigma_px(method.levels - 1) ** 2
+def _calibration(pair: Pair, rule: objects.Rule, observed: int, pieces: tuple[ChangeObject, ...]) -> Calibration:
     area = pair.grid.pixel_area_m2
     return Calibration(
         method=(
-            "Every statistic is judged against a heavy-tailed null read from the middle of this pair's own values, "
-            "and their mean once more; thresholds by Benjamini-Hochberg false-discovery control and hysteresis."
+            "Every statistic is judged against a heavy-tailed null read from the middle of this pair's own values, and "
+            "their mean once more. Touching pixels form a piece; it is kept where chance, in a field as smooth as this "
+            "one, would hardly make one as large or as high (random field theory), at a controlled share of false pieces."
         ),
-        fdr=settings.fdr,
-        p_strong=rule.p_strong,
-        p_weak=rule.p_weak,
+        fdr=rule.fdr,
+        p_strong=max((piece.p for piece in pieces), default=0.0),
+        p_weak=rule.formed_at,
         min_area_px=rule.min_px,
         min_area_m2=None if area is None else rule.min_px * area,
-        expected_false_objects=float(rule.p_strong * observed / trial_px),
+        # Under no change at all one piece is kept with a chance of at most fdr.
+        expected_false_objects=rule.fdr * max(1, len(pieces)) if observed else 0.0,
         observed_px=observed,
         flagged_px=sum(piece.area_px for piece in pieces),
     )
@@ -175,7 +166,7 @@ def _parameters(settings: DetectSettings, rule: objects.Rule, method: Method, nu
         "nulls": {name: [law._asdict() for law in laws] for name, laws in nulls.laws.items()},
         "fused_scale": nulls.fused,
         "fused_tail": threshold.TAIL,
-        "p_strong": rule.p_strong,
-        "p_weak": rule.p_weak,
+        "formed_at": rule.formed_at,
+        "gradient": rule.gradient,
         "min_area_px": rule.min_px,
     }  # fmt: skip
