@@ -41,12 +41,14 @@ class Rule:
 
     Attributes:
         formed_at: p at or below which touching pixels form a piece.
+        sure_at: p of a pixel that is change by itself, by false-discovery control over pixels; 0 for none.
         gradient: of the field of chance, see `geo.kernels.clusters`.
         fdr: share of the kept pieces that may be chance.
         min_px: minimum mapping unit in pixels.
     """
 
     formed_at: float
+    sure_at: float
     gradient: float
     fdr: float
     min_px: int
@@ -73,7 +75,7 @@ class Found(NamedTuple):
 
     Attributes:
         pieces: sums a piece.
-        p: (piece,) probability that chance makes a piece as large or as high.
+        p: (piece,) chance of a false alarm.
         of_label: running label over all strips (from 1) -> piece (from 1), 0 for what is not kept; [0] is background.
         starts: number of labels in the strips before each strip.
         observed: pixels seen on both dates.
@@ -98,7 +100,10 @@ def strips(grid: Grid) -> list[Tile]:
 
 
 def find(layers: PixelSource, rule: Rule, executor: Executor | None) -> Found:
-    """First pass: label every strip, sum up, join across seams, keep what chance does not make."""
+    """First pass: label every strip, sum up, join across seams, keep what chance does not make.
+
+    A piece is kept for a pixel that is sure by itself, or for being larger or higher than chance makes pieces.
+    """
     parts: list[_Strip] = [
         part
         for _, part in map_tiles(
@@ -113,11 +118,15 @@ def find(layers: PixelSource, rule: Rule, executor: Executor | None) -> Found:
     graph = coo_matrix((np.ones(joined.shape[1], bool), (joined[0], joined[1])), shape=(total, total))
     count, group = connected_components(graph, directed=False) if total else (0, np.empty(0, np.int32))
     together = _sum([part.pieces for part in parts], group, count)
-    p = clusters.piece_p(together.area, 10.0**-together.peak, formed_at=rule.formed_at, gradient=rule.gradient)
-    keep = clusters.benjamini_hochberg(p, rule.fdr) & (together.area >= rule.min_px)
+    grown = clusters.piece_p(together.area, 10.0**-together.peak, formed_at=rule.formed_at, gradient=rule.gradient)
+    sure = together.peak >= -np.log10(max(rule.sure_at, 1e-300))
+    keep = (clusters.benjamini_hochberg(grown, rule.fdr) | sure) & (together.area >= rule.min_px)
+    # e times the geometric mean of p is a p however the pixels depend on each other (Vovk & Wang 2020, Biometrika 107).
+    mean = np.e * 10.0 ** -(together.score / np.maximum(together.area, 1))
+    p = np.minimum(1.0, 2 * np.minimum(grown, mean))
     number = np.where(keep, np.cumsum(keep), 0).astype(np.int32)
     of_label = np.concatenate([[0], number[group]]).astype(np.int32)
-    kept = Pieces(*(column[keep] for column in together))
+    kept = Pieces(together.area[keep], together.score[keep], together.peak[keep], together.codes[keep])
     return Found(kept, p[keep], of_label, starts, sum(part.observed for part in parts))
 
 

@@ -1,7 +1,7 @@
 """The stage: a pair in, a change map on disk and its objects out, in three passes over the pair.
 
 1. a lattice sample of the whole pair fits radiometry and IR-MAD; patches of it fit the null of every statistic;
-2. every pixel gets score, p and direction, streamed to disk;
+2. every pixel gets score, p and direction, streamed to disk while the histogram of p is counted;
 3. strips of the layers become pieces; those that chance does not make become the mask and the objects.
 """
 
@@ -51,14 +51,19 @@ def detect(pair: Pair, *, folder: Path, settings: DetectSettings, executor: Exec
         return _blind(pair, folder, settings)
     method = choose(calibrated, pair.gsd_m)
     nulls = fit_nulls(pair, method, executor)
+    histogram = np.zeros(threshold.P_BINS_PER_DECADE * threshold.P_DECADES, np.int64)
 
     def scored() -> Iterator[tuple[Tile, NDArray[np.float32]]]:
         kernel = Scorer(method, nulls, Tables.of(method, nulls))
         sources = pair.before.source, pair.after.source
-        yield from map_tiles(kernel, *sources, size=settings.tile_px, halo=reach_px(method), executor=executor)
+        for tile, part in map_tiles(kernel, *sources, size=settings.tile_px, halo=reach_px(method), executor=executor):
+            histogram[:] += threshold.score_histogram(part[0])
+            yield tile, part
 
     layers = write_tiled(folder / "score.tif", pair.grid, scored(), names=LAYERS, dtype="float32", nodata=float("nan"))
-    rule = objects.Rule(FORMED_AT, nulls.gradient, settings.fdr, settings.minimum_px(pair.grid.pixel_area_m2))
+    sure_at = threshold.benjamini_hochberg(histogram, settings.fdr)
+    least = settings.minimum_px(pair.grid.pixel_area_m2)
+    rule = objects.Rule(FORMED_AT, sure_at, nulls.gradient, settings.fdr, least)
     mask, pieces, observed = _collect(layers, folder / "mask.tif", rule, executor)
     return ChangeMap(
         grid=pair.grid,
@@ -95,16 +100,17 @@ def _calibration(pair: Pair, rule: objects.Rule, observed: int, pieces: tuple[Ch
     return Calibration(
         method=(
             "Every statistic is judged against a heavy-tailed null read from the middle of this pair's own values, and "
-            "their mean once more. Touching pixels form a piece; it is kept where chance, in a field as smooth as this "
-            "one, would hardly make one as large or as high (random field theory), at a controlled share of false pieces."
+            "their mean once more. Touching pixels form a piece; it is kept for a pixel that is sure by itself, or where "
+            "chance, in a field as smooth as this one, would hardly make a piece as large or as high (random field "
+            "theory); both at a controlled false-discovery rate."
         ),
         fdr=rule.fdr,
-        p_strong=max((piece.p for piece in pieces), default=0.0),
+        p_strong=rule.sure_at,
         p_weak=rule.formed_at,
         min_area_px=rule.min_px,
         min_area_m2=None if area is None else rule.min_px * area,
-        # Under no change at all one piece is kept with a chance of at most fdr.
-        expected_false_objects=rule.fdr * max(1, len(pieces)) if observed else 0.0,
+        # Two routes, each at this rate; under no change at all each keeps a piece with a chance of at most the rate.
+        expected_false_objects=2 * rule.fdr * max(1, len(pieces)) if rule.gradient > 0 else 0.0,
         observed_px=observed,
         flagged_px=sum(piece.area_px for piece in pieces),
     )
@@ -167,6 +173,7 @@ def _parameters(settings: DetectSettings, rule: objects.Rule, method: Method, nu
         "fused_scale": nulls.fused,
         "fused_tail": threshold.TAIL,
         "formed_at": rule.formed_at,
+        "sure_at": rule.sure_at,
         "gradient": rule.gradient,
         "min_area_px": rule.min_px,
     }  # fmt: skip
