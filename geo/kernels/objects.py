@@ -11,7 +11,7 @@ from scipy import ndimage
 from geo.kernels.windows import Float, odd, window_max, window_min
 
 
-def widen_only(score: Float, *, gsd_m: float, width_m: float = 4.0) -> Float:
+def widen_only(score: Float, *, gsd_m: float, width_m: float = 6.0) -> Float:
     """Keep a score only where it is at least `width_m` wide: a grey opening that ignores unobserved pixels.
 
     Thin leftovers (edges of roads, misregistration) drop out; wide ones keep their height. Local: a halo of
@@ -38,7 +38,7 @@ def widen_only(score: Float, *, gsd_m: float, width_m: float = 4.0) -> Float:
     return np.where(seen, np.minimum(window_max(low, size), score), np.float32(np.nan)).astype(np.float32)
 
 
-def opening_reach_px(gsd_m: float, width_m: float = 4.0) -> int:
+def opening_reach_px(gsd_m: float, width_m: float = 6.0) -> int:
     """Return the halo in pixels that `widen_only` needs."""
     return 2 * (_opening_px(gsd_m, width_m) // 2)
 

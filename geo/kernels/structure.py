@@ -14,7 +14,7 @@ of the other date explains:
 5. with colour, ground greener than its surroundings counts less, and ground less green more, both within one date, so
    that a season which turns everything brown changes nothing.
 
-Sources: signed line integrals after Felzenszwalb-like edge grouping in Burns, Hanson & Riseman 1986 (straight lines),
+Sources: straight lines from gradients that agree in direction after Burns, Hanson & Riseman 1986,
 orientation histograms normalised by local energy after Dalal & Triggs 2005, the double-angle tensor after Bigün &
 Granlund 1987. Nothing is learned: there are no weights, only lengths in metres. Every sum has a fixed order, nothing
 is measured over the whole image: a tile with a halo of `structure_reach_px` gives the very bits of the whole image.
