@@ -47,7 +47,10 @@ class Scorer:
         wide, near = self.tables.fuse(self.method, planes)
         out[0], out[1] = self.tables.score(wide), self.tables.p(wide)
         out[2] = directions(c, x, normalise.apply(c.lines, y), self.nulls.texture)
-        out[2][~changed_itself(planes) | ~near | (wide == 0)] = Direction.UNCHANGED
+        if not self.method.led_by_structure:  # roofs are named by their edges, whatever their middle does
+            near &= changed_itself(planes)
+            out[2][~near] = Direction.UNCHANGED
+        out[2][wide == 0] = Direction.UNCHANGED
         out[:, missing] = np.nan
         return out
 
