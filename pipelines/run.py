@@ -18,7 +18,7 @@ from pipelines import __version__
 from pipelines.assess import Context, Findings, assess
 from pipelines.detect import detect
 from pipelines.prepare import prepare
-from pipelines.publish import publish
+from pipelines.publish import Lineage, publish
 from pipelines.settings import Settings
 
 
@@ -37,6 +37,7 @@ class Run:
         settings: with every default filled in.
         now: the run's clock.
         refuse_unregistered: raise where the scenes lie too far off each other to be compared honestly.
+        previous_manifest: SHA-256 of the manifest of the site's run before this one, or None.
     """
 
     before: SceneRecord
@@ -46,6 +47,7 @@ class Run:
     settings: Settings
     now: datetime
     refuse_unregistered: bool = True
+    previous_manifest: str | None = None
 
     @property
     def id(self) -> str:
@@ -75,6 +77,9 @@ def carry_out(run: Run, folder: Path, executor: Executor) -> Findings:
             raise UnregisteredError(f"{run.after.scene.id} lies too far off {run.before.scene.id} to be compared.")
         change_map = detect(pair, folder=work, settings=run.settings.detect, executor=executor)
         findings = assess(pair, change_map, run.context, run_id=run.id, now=run.now)
-        publish(findings, pair, change_map, folder=made, settings=run.settings.publish, now=run.now)
+        lineage = Lineage(
+            previous_manifest=run.previous_manifest, settings=run.settings.model_dump(mode="json", exclude={"workers"})
+        )
+        publish(findings, pair, change_map, folder=made, settings=run.settings.publish, now=run.now, lineage=lineage)
         shutil.rmtree(work)
     return findings

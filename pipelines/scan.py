@@ -16,6 +16,7 @@ from typing import Any
 from geo.errors import ConfigurationError, InputError, SitewatchError, SomeSitesFailed
 from geo.files.atomic import atomic_path, sweep
 from geo.files.rasters import describe
+from geo.files.sums import sha256
 from geo.files.vectors import read_sites
 from geo.providers import Provider
 from geo.providers.simulator import Simulator, truth
@@ -197,6 +198,7 @@ class _Scanner:
             grid=site_grid(self.site, resolution_m=_resolution(before, after)),
             settings=self.settings,
             now=self.now,
+            previous_manifest=_latest_manifest(self.outputs / "runs" / self.site.id),
         )
 
     def _look(self, scene: Scene, provider: Provider, query: Query) -> Look:
@@ -250,3 +252,9 @@ def _resolution(before: SceneRecord, after: SceneRecord) -> float:
     sizes = [describe(record.path).grid.pixel_size_m for record in (before, after)]
     coarsest = max((max(size) for size in sizes if size is not None), default=10.0)
     return min(PIXELS_M, key=lambda size: abs(size - coarsest))
+
+
+def _latest_manifest(runs: Path) -> str | None:
+    """SHA-256 of the newest complete run's manifest: each run vouches for the one before it."""
+    manifests = sorted(runs.glob("*/manifest.json")) if runs.is_dir() else []
+    return sha256(manifests[-1]) if manifests else None

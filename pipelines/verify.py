@@ -233,14 +233,14 @@ def _agree(folder: Path, document: Mapping[str, Any], sums: Mapping[str, str]) -
     """Tell where manifest, SHA256SUMS and sizes differ."""
     listed: dict[str, str] = {}
     for entry in document["files"]:
-        if not isinstance(entry, dict) or not isinstance(entry.get("path"), str):
-            raise ValueError("an entry of its files has no path")
-        name = entry["path"]
+        if not isinstance(entry, dict) or not isinstance(entry.get("name"), str):
+            raise ValueError("an entry of its files has no name")
+        name = entry["name"]
         listed[name] = str(entry.get("sha256"))
         here = folder / name
         inside = name == SUMS or name in sums
-        if inside and here.is_file() and entry.get("size") not in (None, here.stat().st_size):
-            yield f"{here} is {here.stat().st_size} bytes, its manifest says {entry['size']}."
+        if inside and here.is_file() and entry.get("size_bytes") != here.stat().st_size:
+            yield f"{here} is {here.stat().st_size} bytes, its manifest says {entry.get('size_bytes')}."
     if SUMS in listed and (folder / SUMS).is_file() and listed.pop(SUMS) != sha256(folder / SUMS):
         yield f"{folder / SUMS} is not the one that the manifest names."
     for name in sorted({*listed, *sums} - {SUMS}):

@@ -173,6 +173,7 @@ def control_findings(context: Context, change_map: ChangeMap, events: list[Event
                 observed_fraction=seen.observed_fraction,
                 flagged_fraction=seen.changed_fraction,
                 flagged_objects=sum(e.zone == f"control {control.id}" for e in events),
+                geometry=dict(mapping(control.polygon)),
             )
         )
     return found

@@ -6,6 +6,7 @@ import pytest
 
 from geo.errors import ConfigurationError
 from pipelines import registry
+from pipelines.detect import DetectSettings
 from pipelines.settings import Settings, load_settings
 
 
@@ -13,7 +14,7 @@ def test_without_a_file_defaults_hold(tmp_path: Path) -> None:
     """Stated in full, so that they can be written beside each result."""
     settings = load_settings(tmp_path, workers=3)
     assert settings == Settings(workers=3)
-    assert settings.model_dump(mode="json")["detect"]["fdr"] == 0.05
+    assert settings.model_dump(mode="json")["detect"]["fdr"] == DetectSettings().fdr
 
 
 def test_the_file_of_a_new_workspace_changes_nothing_and_its_lines_are_the_defaults(tmp_path: Path) -> None:
@@ -43,6 +44,8 @@ def test_the_command_line_has_the_last_word(tmp_path: Path) -> None:
         ("wrokers = 1", "no setting wrokers; did you mean workers?"),
         ("[detect]\nfrd = 0.1", "no setting detect.frd; did you mean detect.fdr?"),
         ("[detcet]\nfdr = 0.1", "no setting detcet; did you mean detect?"),
+        ("[publish]\nfigure_dip = 300", "no setting publish.figure_dip; did you mean publish.figure_dpi?"),
+        ("[publish]\nfigure_dpi = 1", "publish.figure_dpi"),
         ("detect = 1", "detect must be a section"),
         ("workers = 0", "workers"),
         ("workers = 1.5", "workers"),

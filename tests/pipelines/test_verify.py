@@ -28,12 +28,12 @@ def seal(folder: Path, *, previous: str | None = None, inputs: tuple[str, ...] =
     (folder / "change.tif").write_bytes(bytes(range(256)) * 20)
     (folder / "figures" / "map.png").write_bytes(b"png" + folder.name.encode())
     write_sums(folder)
-    names = ["change.tif", "figures/map.png", "report.html"]
+    names = ["change.tif", "figures/map.png", "report.html", "SHA256SUMS"]
     files = [
         {
-            "path": n,
+            "name": n,
             "sha256": hashlib.sha256((folder / n).read_bytes()).hexdigest(),
-            "size": (folder / n).stat().st_size,
+            "size_bytes": (folder / n).stat().st_size,
         }
         for n in names
     ]
@@ -119,6 +119,11 @@ def _edit_manifest(**keys: Any) -> Any:
     return change
 
 
+def _shrink_in_manifest(folder: Path) -> None:
+    files = json.loads((folder / "manifest.json").read_text())["files"]
+    _edit_manifest(files=[{**files[0], "size_bytes": 1}, *files[1:]])(folder)
+
+
 def _link(folder: Path) -> None:
     (folder / "report.html").rename(folder.parent.parent / "elsewhere.html")
     (folder / "report.html").symlink_to(folder.parent.parent / "elsewhere.html")
@@ -141,8 +146,9 @@ WRONG = [
     (_write("SHA256SUMS", "garbage\n"), "SHA256SUMS is damaged"),
     (_write("manifest.json", "{"), "manifest.json cannot be read"),
     (_write("manifest.json", "[]"), "it names no files"),
-    (_write("manifest.json", '{"files": [1]}'), "has no path"),
+    (_write("manifest.json", '{"files": [1]}'), "has no name"),
     (_write("manifest.json", "[" * 100_000), "manifest.json cannot be read"),
+    (_shrink_in_manifest, "bytes, its manifest says 1."),
     (_edit_manifest(files=[]), "in SHA256SUMS but not in manifest.json"),
     (_resum, "has different checksums in manifest.json and SHA256SUMS"),
     (_edit_manifest(previous="0" * 64), "follows a run that is not here"),
