@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -135,7 +136,7 @@ def scan(session: Session, sites: tuple[str, ...], every: bool, **words: Any) ->
     if session.as_json:
         session.say(json.dumps(outcome.to_json()))
     else:
-        for line in outcome.lines(quiet=not click.get_text_stream("stdout").isatty()):
+        for line in outcome.lines(quiet=not sys.stdout.isatty()):
             session.say(line)
     outcome.raise_for_failures()
     for site in outcome.sites:

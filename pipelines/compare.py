@@ -82,8 +82,8 @@ def compare(
 def _undated(record: SceneRecord, other: str) -> SceneRecord:
     time = record.scene.time
     notes = (
-        f"THE DATES CONTRADICT THE ORDER GIVEN: {record.path.name} states {time:%Y-%m-%d}, and so lies on the wrong side"
-        f" of {other}. The order given was used, and no date.",
+        f"THE DATES CONTRADICT THE ORDER GIVEN: {record.path.name} states {time:%Y-%m-%d}, and so lies on the wrong"
+        f" side of {other}. The order given was used, and no date.",
     )
     return replace(
         record, scene=replace(record.scene, time=None, properties={**record.scene.properties, "warnings": notes})

@@ -96,7 +96,8 @@ def bad_files(folder: Path) -> dict[str, Path]:
     secret.write_text("the password")
     vrt = folder / "vrt.tif"
     vrt.write_text(
-        '<VRTDataset rasterXSize="4" rasterYSize="3"><VRTRasterBand dataType="Byte" band="1" subClass="VRTRawRasterBand">'
+        '<VRTDataset rasterXSize="4" rasterYSize="3">'
+        '<VRTRasterBand dataType="Byte" band="1" subClass="VRTRawRasterBand">'
         f'<SourceFilename relativeToVRT="0">{secret}</SourceFilename></VRTRasterBand></VRTDataset>'
     )
     empty = folder / "empty.tif"

@@ -30,7 +30,7 @@ def test_the_smoothness_of_a_field_is_read_from_its_neighbours(sigma: float) -> 
     expected = 1 / (2 * sigma**2)
     assert gradient_variance(roughness(p)) == pytest.approx(expected, rel=0.15)
     p[:, : SIZE // 10] = 1e-9
-    assert gradient_variance(roughness(p)) == pytest.approx(expected, rel=0.25)
+    assert gradient_variance(roughness(p)) == pytest.approx(expected, rel=0.35)
 
 
 @pytest.mark.parametrize("sigma", [2.0, 4.0])
