@@ -48,7 +48,7 @@ def normal_score(p: Float64) -> Float64:
     >>> [round(float(z), 3) for z in normal_score(np.array([0.3, 0.01]))]
     [0.524, 2.326]
     """
-    score: Float64 = -ndtri(np.clip(p, _LEAST_P, 1 - 1e-12))
+    score: Float64 = np.negative(ndtri(np.clip(p, _LEAST_P, 1 - 1e-12)))
     return score
 
 

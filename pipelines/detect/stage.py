@@ -101,8 +101,8 @@ def _calibration(pair: Pair, rule: objects.Rule, observed: int, pieces: tuple[Ch
         method=(
             "Every statistic is judged against a heavy-tailed null read from the middle of this pair's own values, and "
             "their mean once more. Touching pixels form a piece; it is kept for a pixel that is sure by itself, or "
-            "where chance, in a field as smooth as this one, would hardly make a piece as large or as high (random field "
-            "theory); both at a controlled false-discovery rate."
+            "where chance, in a field as smooth as this one, would hardly make a piece as large or as high (random "
+            "field theory); both at a controlled false-discovery rate."
         ),
         fdr=rule.fdr,
         p_strong=rule.sure_at,
