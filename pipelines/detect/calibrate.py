@@ -42,7 +42,6 @@ class Calibrated:
         shape_relative, index_relative, index_centre: scale and centre of the change of shape and of vegetation index.
         vegetation, water_nir: thresholds of the land classes on this pair.
         pixels: number of pixels in the sample.
-        gsd_m: what the coarser of the two looks resolves, in metres; None where nothing states it.
     """
 
     bands: tuple[str, ...]
@@ -59,7 +58,6 @@ class Calibrated:
     vegetation: float
     water_nir: float
     pixels: int
-    gsd_m: float | None = None
 
     def has(self, *names: str) -> bool:
         """True if all these bands are there."""
