@@ -133,9 +133,16 @@ def _calibration(
         min_area_px=rule.min_px,
         min_area_m2=None if area is None else rule.min_px * area,
         expected_false_objects=float(expected),
+        contrast=_contrast(scorer),
         observed_px=observed,
         flagged_px=sum(piece.area_px for piece in pieces),
     )
+
+
+def _contrast(scorer: Scorer | FineScorer) -> float | None:
+    if isinstance(scorer, FineScorer) or scorer.method.calibrated.decibel:
+        return None
+    return scorer.method.calibrated.contrast
 
 
 def _blind(pair: Pair, folder: Path, settings: DetectSettings) -> ChangeMap:
