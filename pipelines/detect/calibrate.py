@@ -144,7 +144,8 @@ def fit(
     dark = 0.0 if decibel else max(0.0, low - 0.02 * float(np.percentile(before, 99)))
     spread = np.ptp(np.percentile(before, (5, 95), axis=1), axis=0)
     draft = Calibrated(
-        contrast=float(np.median(spread / np.maximum(lines.noise, 1e-12))), bands=bands, keep=keep, decibel=decibel, reflectance=reflectance, lines=lines,
+        contrast=float(np.median(spread / np.maximum(lines.noise, 1e-12))),
+        bands=bands, keep=keep, decibel=decibel, reflectance=reflectance, lines=lines,
         mad=_mad(before, after, lines), dark=dark, noise=1.0, shape_relative=1.0, index_relative=1.0,
         index_centre=0.0, vegetation=_VEGETATION[1], water_nir=0.0, pixels=before.shape[1],
     )  # fmt: skip
