@@ -123,8 +123,8 @@ def _calibration(
             "Every statistic is judged against a heavy-tailed null read from the middle of this pair's own values, "
             "and their mean once more; thresholds by Benjamini-Hochberg false-discovery control and hysteresis."
         )
-        # Neighbours within the narrower of the two contexts move together: 4 pi sigma^2 pixels count as one trial.
-        trial_px = 4 * np.pi * context.smooth_sigma_px(scorer.method.levels - 1) ** 2
+        # Neighbours within the context move together: 4 pi sigma^2 pixels count as one trial.
+        trial_px = 4 * np.pi * context.smooth_sigma_px(scorer.method.levels) ** 2
         expected = rule.p_strong * observed / trial_px
     return Calibration(
         method=told,
