@@ -36,8 +36,8 @@ from pipelines.prepare import Pair, Prepared
 # "No change" is said only of ground that was nearly all seen; below the second figure nothing is said at all.
 SEEN_FOR_NO_CHANGE = 0.8
 SEEN_AT_ALL = 0.01
-# Built ground differs from plants by about the range of a scene; seven times the noise is the least that shows.
-LEAST_CONTRAST = 7.0
+# Built ground differs from plants by about the range of a scene; eight times the noise, in the best band, shows.
+LEAST_CONTRAST = 8.0
 CANDIDATES = 20
 DATES_REVERSED = "The files' own dates contradict the order given and were not used. "
 

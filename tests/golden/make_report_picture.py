@@ -1,4 +1,4 @@
-"""Makes the README's picture: the top of the demo's report in headless Chromium. Run: python tests/golden/make_report_picture.py"""
+"""Makes the README's picture from the demo, in headless Chromium: python tests/golden/make_report_picture.py"""
 
 from __future__ import annotations
 
