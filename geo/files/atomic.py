@@ -7,6 +7,7 @@ the last step an acknowledged file can be gone after a power cut.
 from __future__ import annotations
 
 import errno
+import glob
 import os
 import shutil
 from collections.abc import Iterator
@@ -39,7 +40,9 @@ def atomic_path(final: str | os.PathLike[str]) -> Iterator[Path]:
             os.replace(temporary, target)  # noqa: PTH105 - the documented atomic call
             sync_folder(target.parent)
         finally:
-            temporary.unlink(missing_ok=True)
+            # GDAL puts its own temporary files beside it (.ovr.tmp), named after it.
+            for left in target.parent.glob(f"{glob.escape(temporary.name)}*"):
+                left.unlink(missing_ok=True)
 
 
 @contextmanager

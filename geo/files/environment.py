@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import MutableMapping
 
-CACHE_MB = 64
+# Two whole-tile images kept in strips (not tiles) just fit, so that a row of tiles decodes each strip once.
+CACHE_MB = 128
 
 # Drivers that follow references to other files or to the network when asked for an innocent-looking local name.
 SKIPPED_DRIVERS = (

@@ -64,8 +64,8 @@ def _units(facts: Facts, told: Told, layout: Layout, at: list[int]) -> _Units:
     offset = tuple(facts.offsets[i] for i in at)
     stated = set(scale) != {1.0} or set(offset) != {0.0}
     if told.scale is not None or told.offset is not None:
-        scale = _each(told.scale, 1.0, len(at), facts.name, "scale")
-        offset = _each(told.offset, 0.0, len(at), facts.name, "offset")
+        scale = _each(told.scale, 1.0, facts, at, "scale")
+        offset = _each(told.offset, 0.0, facts, at, "offset")
     elif not (stated and np.all(np.isfinite([*scale, *offset])) and all(scale)):
         if radar:
             return _radar(facts, told.law, layout, at)
@@ -156,7 +156,7 @@ def _nodata(
 ) -> tuple[tuple[float | None, ...], bool]:
     """Stored values that mean no data, and whether only jointly."""
     if told.nodata is not None:
-        return tuple(_each(told.nodata, 0.0, len(at), facts.name, "nodata")), False
+        return tuple(_each(told.nodata, 0.0, facts, at, "nodata")), False
     if any(facts.nodata[i] is not None for i in at):
         # NaN needs no declaration: it is never data.
         return tuple(None if v is None or np.isnan(v) else v for v in (facts.nodata[i] for i in at)), False
@@ -189,13 +189,15 @@ def _collar(facts: Facts, at: list[int]) -> float | None:
     return 0.0 if black and not np.all(values == 0) else None
 
 
-def _each(told: Numbers, default: float, count: int, name: str, what: str) -> tuple[float, ...]:
-    """One number a band from one number or a list."""
+def _each(told: Numbers, default: float, facts: Facts, at: list[int], what: str) -> tuple[float, ...]:
+    """One number an image band: from one number, one a band of the file, or one an image band."""
     if told is None:
-        return (default,) * count
-    numbers = (float(told),) * count if isinstance(told, int | float) else tuple(float(v) for v in told)
-    if len(numbers) != count:
-        raise InputError(f"{name} has {count} image bands, but {len(numbers)} values of {what} are given.")
+        return (default,) * len(at)
+    numbers = (float(told),) * len(at) if isinstance(told, int | float) else tuple(float(v) for v in told)
+    if len(numbers) == len(facts.descriptions):
+        numbers = tuple(numbers[i] for i in at)
+    if len(numbers) != len(at):
+        raise InputError(f"{facts.name} has {len(at)} image bands, but {len(numbers)} values of {what} are given.")
     if what != "nodata" and not np.all(np.isfinite(numbers)):
-        raise InputError(f"{name}: {what} must be finite.")
+        raise InputError(f"{facts.name}: {what} must be finite.")
     return numbers
