@@ -76,6 +76,15 @@ def keep(
     return SceneRecord(scene=scene, provenance=provenance, path=folder / name, sha256=digest, size_bytes=size)
 
 
+def find(root: str | os.PathLike[str], site: str, scene: Scene, provider: str) -> tuple[SceneRecord, ...]:
+    """All kept versions of one scene, first to last; none is an empty answer.
+
+    Raises:
+        IntegrityError: a kept version cannot be read.
+    """
+    return tuple(read(folder) for folder in _versions(_site_folder(root, site) / folder_name(scene, provider)))
+
+
 def list_scenes(root: str | os.PathLike[str], site: str) -> tuple[SceneRecord, ...]:
     """All kept scenes of a site, oldest first, undated ones last; every version counts.
 

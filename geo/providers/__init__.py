@@ -1,11 +1,11 @@
 """The only room that speaks to the network. A provider has two verbs: search and fetch.
 
-Names are looked up in `PROVIDERS` and in the entry points of the group `sitewatch.providers`.
+Other packages bring providers as entry points of the group `sitewatch.providers`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -23,4 +23,8 @@ class Provider(Protocol):
 
     def fetch(self, scene: Scene, query: Query, folder: Path) -> tuple[Path, Provenance]:
         """Write the scene's bytes as received into `folder` and return the path and how they came here."""
+        ...
+
+    def request(self, scene: Scene, query: Query) -> Mapping[str, object]:
+        """Return what `fetch` would ask for, as plain JSON; two equal requests of one scene need one fetch."""
         ...

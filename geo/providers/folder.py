@@ -98,7 +98,7 @@ class Folder:
         late = datetime.max.replace(tzinfo=UTC)
         return sorted((s for s in scenes if _asked_for(s, query)), key=lambda s: (s.time or late, s.id))
 
-    def fetch(self, scene: Scene, query: Query, folder: Path) -> tuple[Path, Provenance]:  # noqa: ARG002
+    def fetch(self, scene: Scene, query: Query, folder: Path) -> tuple[Path, Provenance]:
         """Copy the scene's bytes as they are into `folder`.
 
         The provenance names the file, never the folder it came from: that may name a person.
@@ -112,11 +112,17 @@ class Folder:
         target = Path(folder) / source.name
         with atomic_path(target) as temporary:
             shutil.copyfile(source, temporary)
-        request = {"file": source.name, "options": self.options.told()}
-        received = self.clock()
         return target, Provenance(
-            provider=self.name, request=request, received=received, licence=self.licence, credit=self.credit
+            provider=self.name,
+            request=self.request(scene, query),
+            received=self.clock(),
+            licence=self.licence,
+            credit=self.credit,
         )
+
+    def request(self, scene: Scene, query: Query) -> dict[str, object]:  # noqa: ARG002
+        """Return what `fetch` asks for: the file's name and what the user says about it."""
+        return {"file": scene.href, "options": self.options.told()}
 
     def _scene(self, path: Path) -> Scene:
         """Look at one image and at the STAC item beside it."""

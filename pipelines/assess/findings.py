@@ -13,6 +13,11 @@ Kind = Literal["clearing", "construction", "wall", "demolition", "regrowth", "ot
 PhaseName = Literal["No Activity", "Site Preparation", "Active Construction", "Post Construction", "Unknown"]
 Confidence = Literal["confirmed", "probable", "possible"]
 State = Literal["change", "no-change", "not-observed", "not-distinguishable", "failed", "pending"]
+SegmentStatus = Literal["changed", "no change seen", "not observed", "not observable"]
+BuildingStatus = Literal[
+    "not started", "cleared", "under construction", "built", "removed", "changed", "no change seen"
+]
+Role = Literal["before", "after", "reference", "series", "none"]
 Geometry = dict[str, Any]
 
 
@@ -60,7 +65,7 @@ class SceneUse(Model):
     id: str
     time: datetime | None
     sensor: str
-    role: Literal["before", "after", "reference", "series", "none"]
+    role: Role
     used: bool
     reason: str
     clear_fraction: float | None
@@ -105,7 +110,7 @@ class Segment(Model):
     start_m: float
     end_m: float
     geometry: Geometry
-    status: Literal["changed", "no change seen", "not observed", "not observable"]
+    status: SegmentStatus
     p: float | None
     changed_fraction: float | None
     observed_fraction: float
@@ -135,9 +140,7 @@ class BuildingFinding(Model):
     id: str
     label: str
     planned: bool
-    status: (
-        Literal["not started", "cleared", "under construction", "built", "removed", "changed", "no change seen"] | None
-    )
+    status: BuildingStatus | None
     status_reason: str
     area_m2: float | None
     geometry: Geometry
@@ -217,6 +220,7 @@ class Findings(Model):
     created: datetime
     software: str
     simulated: bool
+    summary: str
     period: Period
     grid: GridFinding
     observability: Observability

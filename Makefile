@@ -1,0 +1,38 @@
+# Two commands for everybody: make demo, make test. One for developers: make check.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/ready
+DEMO ?= demo
+
+.PHONY: demo test check bench soak clean help
+
+help:
+	@echo "make demo   install, run the whole pipeline on simulated imagery, print the report's path"
+	@echo "make test   install, run the tests"
+	@echo "make check  format, lint, types, import rules, tests, doc tests"
+	@echo "make bench  speed and memory, as ratios against peers and the I/O floor"
+
+$(READY): pyproject.toml constraints.txt .ci/venv.sh
+	@sh .ci/venv.sh "$(PYTHON)" "$(VENV)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+demo: $(READY)
+	@$(BIN)/sitewatch demo --out $(DEMO)
+
+test: $(READY)
+	$(BIN)/python -m pytest
+
+check: $(READY)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest
+
+bench: $(READY)
+	$(BIN)/python -m tests.benchmarks.run
+
+clean:
+	rm -rf $(VENV) demo

@@ -1,0 +1,42 @@
+"""The one sentence that a run boils down to, for a terminal, a mail, and the top of the report."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import datetime
+
+from pipelines.assess.findings import Confidence, Event, Observability
+
+LEVELS: tuple[Confidence, ...] = ("confirmed", "probable", "possible")
+
+
+def interval(not_before: datetime | None, not_after: datetime | None) -> str:
+    """`between 12 March 2019 and 27 March 2019`, or that nothing states the dates."""
+    if not_before is None or not_after is None:
+        return "between two images that state no date"
+    return f"between {day(not_before)} and {day(not_after)}"
+
+
+def day(time: datetime) -> str:
+    """A date that is read alike on both sides of the Atlantic: `12 March 2019`."""
+    return f"{time.day} {time:%B %Y}"
+
+
+def summary(events: list[Event], seen: Observability, expected_false: float, simulated: bool) -> str:
+    """Say what changed, since when, how sure, and what was not seen."""
+    prefix = "SIMULATED: " if simulated else ""
+    share = f"{seen.clear_fraction:.0%}" if seen.clear_fraction < 0.995 else "all"
+    if seen.state == "not-observed":
+        return f"{prefix}not observed: {seen.state_reason}."
+    if not events:
+        return f"{prefix}no change seen on {share} of the ground, which both images show."
+    levels = Counter(e.confidence for e in events)
+    told = ", ".join(f"{levels[level]} {level}" for level in LEVELS if levels[level])
+    kinds = Counter(e.kind for e in events)
+    named = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())
+    noun = "change" if len(events) == 1 else "changes"
+    when = interval(events[0].not_before, events[0].not_after)
+    return (
+        f"{prefix}{len(events)} {noun} {when} ({told}; {named});"
+        f" about {expected_false:.2g} of them expected to be false; {share} of the ground was seen on both dates."
+    )

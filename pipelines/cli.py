@@ -1,0 +1,144 @@
+"""The command line: words in, sentences and exit codes out. Thin: every command calls one function elsewhere."""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from geo.errors import SitewatchError, UsageError
+from pipelines import __version__
+
+CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+
+@dataclass(frozen=True)
+class Session:
+    """What every command shares: the workspace, the clock, how to speak."""
+
+    workspace: Path
+    now: datetime
+    as_json: bool = False
+    verbose: bool = False
+
+    def say(self, text: str) -> None:
+        """Print to standard output."""
+        click.echo(text)
+
+    def tell(self, text: str) -> None:
+        """Print progress to standard error, only where a person watches."""
+        if sys.stderr.isatty():
+            click.echo(text, err=True)
+
+
+class Time(click.ParamType):
+    """A date or time; without a zone it is UTC."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        """Read ISO 8601."""
+        if isinstance(value, datetime):
+            return value
+        try:
+            time = datetime.fromisoformat(value)
+        except ValueError:
+            self.fail(f"{value!r} is not a date such as 2019-03-12 or 2019-03-12T03:20:00Z", param, ctx)
+        return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+
+
+def shared(command: Callable[..., None]) -> Callable[..., None]:
+    """Let the words that every command shares stand before or after the command's name."""
+
+    @functools.wraps(command)
+    def wrapped(
+        *args: Any, workspace: Path | None, now: datetime | None, as_json: bool, verbose: bool, **words: Any
+    ) -> None:
+        outer = click.get_current_context().obj or Session(Path(), datetime.now(UTC).replace(microsecond=0))
+        session = Session(
+            workspace or outer.workspace, now or outer.now, as_json or outer.as_json, verbose or outer.verbose
+        )
+        command(session, *args, **words)
+
+    for option in reversed(SHARED):
+        wrapped = option(wrapped)
+    return wrapped
+
+
+SHARED = [
+    click.option(
+        "-w",
+        "--workspace",
+        type=click.Path(path_type=Path, file_okay=False),
+        help="Folder with aois/, outputs/ and sitewatch.toml.  [default: here]",
+    ),
+    click.option("--now", type=Time(), metavar="TIME", help="Fix the clock of the run, for reproducible outputs."),
+    click.option("--json", "as_json", is_flag=True, help="Speak JSON, for machines."),
+    click.option("-v", "--verbose", is_flag=True, help="Show the traceback of an error."),
+]
+
+
+def _remember(workspace: Path | None, now: datetime | None, as_json: bool, verbose: bool) -> None:
+    """Watch named places from space and say, with dates and numbers, what was built there."""
+    clock = now or datetime.now(UTC).replace(microsecond=0)
+    click.get_current_context().obj = Session(workspace or Path(), clock, as_json, verbose)
+
+
+def make_app() -> click.Group:
+    """Return the whole command line."""
+    from pipelines import commands, site_commands
+
+    group = click.Group(
+        "sitewatch",
+        params=[],
+        callback=_remember,
+        help=_remember.__doc__,
+        epilog="Example: sitewatch compare before.tif after.tif --out result",
+        context_settings=CONTEXT,
+    )
+    for option in reversed(SHARED):
+        group = option(group)
+    group = click.version_option(__version__, "-V", "--version", prog_name="sitewatch")(group)
+    for command in (*commands.COMMANDS, *site_commands.COMMANDS):
+        group.add_command(command)
+    return group
+
+
+def run(words: Sequence[str]) -> int:
+    """Run one command; return its exit code. An error is one sentence on standard error."""
+    verbose = "-v" in words or "--verbose" in words
+    try:
+        make_app().main(args=list(words), prog_name="sitewatch", standalone_mode=False)
+    except click.exceptions.Exit as done:
+        return done.exit_code
+    except click.Abort:
+        return _complain("Stopped.", 130, verbose=False)
+    except click.UsageError as error:
+        hint = f" See: {error.ctx.command_path} --help" if error.ctx else ""
+        return _complain(error.format_message() + hint, UsageError.exit_code, verbose=False)
+    except click.ClickException as error:
+        return _complain(error.format_message(), UsageError.exit_code, verbose=False)
+    except SitewatchError as error:
+        return _complain(str(error), error.exit_code, verbose=verbose)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        text = f"Unexpected {type(error).__name__}: {error}. Run again with -v for details, and please report it."
+        return _complain(text, SitewatchError.exit_code, verbose=verbose)
+    return 0
+
+
+def _complain(text: str, code: int, *, verbose: bool) -> int:
+    if verbose:
+        traceback.print_exc()
+    click.echo("sitewatch: " + " ".join(text.split()), err=True)
+    return code

@@ -1,0 +1,106 @@
+"""`sitewatch compare`: two rasters in, one change map and report out; no site needed."""
+
+from __future__ import annotations
+
+import shutil
+from concurrent.futures import Executor
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+from shapely.geometry.base import BaseGeometry
+
+from geo.errors import UsageError
+from geo.files.sums import sha256
+from geo.providers.folder import Folder, Options
+from geo.scene import Provenance, Query, SceneRecord
+from geo.sites import Site
+from pipelines.assess import Context, Findings
+from pipelines.run import Run, carry_out
+from pipelines.settings import Settings
+
+# Images given by hand may lie off by tens of pixels; a satellite scene that does is wrong in other ways too.
+HAND_GIVEN_SHIFT_PX = 25.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """What a person asked to compare.
+
+    Attributes:
+        before, after: the two rasters.
+        before_time, after_time: aware UTC, where a person states what the file does not.
+        site: gives zones (perimeter, buildings, controls) to the findings.
+        aoi: longitude, latitude polygon that the findings are about; the rasters are not cut.
+        options: band names, scale, offset, nodata that override the files' own.
+    """
+
+    before: Path
+    after: Path
+    before_time: datetime | None = None
+    after_time: datetime | None = None
+    site: Site | None = None
+    aoi: BaseGeometry | None = None
+    options: Options = Options()  # noqa: RUF009 - frozen
+
+
+def compare(
+    asked: Comparison, out: Path, *, settings: Settings, now: datetime, executor: Executor, force: bool = False
+) -> Findings:
+    """Compare two rasters on BEFORE's own grid and publish into `out`.
+
+    Raises InputError for files that cannot be used or compared, UsageError for dates in the wrong order and for a
+    folder that already holds something else.
+    """
+    replaces = claim(out, force=force)
+    before = _record(asked.before, asked.before_time, asked.options, now)
+    after = _record(asked.after, asked.after_time, asked.options, now)
+    if before.scene.time and after.scene.time and before.scene.time > after.scene.time:
+        raise UsageError(
+            f"{asked.before.name} is dated {before.scene.time:%Y-%m-%d}, later than {asked.after.name}"
+            f" ({after.scene.time:%Y-%m-%d}): name the older image first, or state the dates with"
+            " --before-date and --after-date."
+        )
+    if asked.site is not None:
+        context = Context.of_site(asked.site)
+    else:
+        context = Context.of_image(f"{asked.before.stem} and {asked.after.stem}", asked.aoi)
+    reach = replace(settings.prepare, max_correct_px=max(HAND_GIVEN_SHIFT_PX, settings.prepare.max_correct_px))
+    run = Run(
+        before=before,
+        after=after,
+        context=context,
+        grid=None,
+        settings=settings.model_copy(update={"prepare": reach}),
+        now=now,
+    )
+    if replaces:
+        shutil.rmtree(out)
+    return carry_out(run, out, executor)
+
+
+def claim(out: Path, *, force: bool) -> bool:
+    """True if `out` holds an earlier result that is to be replaced; UsageError where it must not be touched."""
+    if out.is_symlink() or (out.exists() and not out.is_dir()):
+        raise UsageError(f"{out} is not a folder; name another with --out.")
+    if not out.is_dir() or not any(out.iterdir()):
+        return False
+    if not (out / "manifest.json").is_file():
+        raise UsageError(f"{out} holds something else; name an empty or new folder with --out.")
+    if not force:
+        raise UsageError(f"{out} already holds a result; name another folder, or replace it with --force.")
+    return True
+
+
+def _record(path: Path, time: datetime | None, options: Options, now: datetime) -> SceneRecord:
+    """The file as a scene: it stays where it is, and its hash says which bytes were read."""
+    scene = Folder(path, clock=lambda: now, options=options).search(Query())[0]
+    return SceneRecord(
+        scene=scene if time is None else replace(scene, time=time),
+        provenance=Provenance(
+            provider="folder", request={"file": path.name, "options": options.told()}, received=now
+        ),
+        path=path,
+        sha256=sha256(path),
+        size_bytes=path.stat().st_size,
+    )

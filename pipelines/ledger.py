@@ -1,0 +1,140 @@
+"""The ledger: every observation of every site in exactly one state. SQLite, so that it survives what a run does not."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Literal
+
+from geo.errors import ConfigurationError, IntegrityError
+
+State = Literal["change", "no-change", "not-observed", "not-distinguishable", "failed", "pending"]
+
+# Each step is applied once, in order, in one transaction with the record of it.
+MIGRATIONS = (
+    """
+    CREATE TABLE observations (
+        site TEXT NOT NULL,
+        scene TEXT NOT NULL,
+        time TEXT,
+        state TEXT NOT NULL CHECK (state IN
+            ('change', 'no-change', 'not-observed', 'not-distinguishable', 'failed', 'pending')),
+        reason TEXT NOT NULL,
+        run TEXT,
+        recorded TEXT NOT NULL,
+        PRIMARY KEY (site, scene)
+    ) STRICT
+    """,
+    """
+    CREATE TABLE runs (
+        run TEXT PRIMARY KEY,
+        site TEXT NOT NULL,
+        state TEXT NOT NULL,
+        reason TEXT NOT NULL,
+        recorded TEXT NOT NULL
+    ) STRICT
+    """,
+)
+
+
+@dataclass(frozen=True)
+class Observation:
+    """One scene of one site and what came of it; `run` is the run that says so."""
+
+    site: str
+    scene: str
+    time: datetime | None
+    state: State
+    reason: str
+    run: str | None
+
+
+class Ledger:
+    """An open ledger; use it in a `with` block."""
+
+    def __init__(self, path: Path) -> None:
+        """Open or make the ledger, bringing an older one up to date.
+
+        Raises:
+            IntegrityError: the file is damaged, or was written by a newer sitewatch.
+            ConfigurationError: it cannot be opened.
+        """
+        self._path = path
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._db = sqlite3.connect(path, timeout=30, isolation_level=None)
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = FULL")
+            self._migrate()
+        except sqlite3.DatabaseError as error:
+            if isinstance(error, sqlite3.OperationalError):
+                raise ConfigurationError(f"{path} cannot be opened ({error}); check the folder.") from error
+            raise IntegrityError(f"{path} is damaged ({error}); move it away, the next run makes a new one.") from error
+
+    def __enter__(self) -> Ledger:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._db.close()
+
+    def record(self, observations: list[Observation], *, now: datetime) -> None:
+        """Write the states of several observations, all or none; a later state replaces an earlier one."""
+        rows = [
+            (o.site, o.scene, None if o.time is None else o.time.isoformat(), o.state, o.reason, o.run, now.isoformat())
+            for o in observations
+        ]
+        with self._transaction():
+            self._db.executemany(
+                "INSERT INTO observations VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (site, scene) DO UPDATE SET"
+                " time = excluded.time, state = excluded.state, reason = excluded.reason, run = excluded.run,"
+                " recorded = excluded.recorded",
+                rows,
+            )
+
+    def finish(self, run: str, site: str, state: State, reason: str, *, now: datetime) -> None:
+        """Write how a run of a site ended."""
+        with self._transaction():
+            self._db.execute(
+                "INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?)", (run, site, state, reason, now.isoformat())
+            )
+
+    def observations(self, site: str) -> list[Observation]:
+        """All observations of a site, oldest first, undated ones last."""
+        rows = self._db.execute(
+            "SELECT site, scene, time, state, reason, run FROM observations WHERE site = ?"
+            " ORDER BY time IS NULL, time, scene",
+            (site,),
+        )
+        return [
+            Observation(s, c, None if t is None else datetime.fromisoformat(t), k, r, u) for s, c, t, k, r, u in rows
+        ]
+
+    def _migrate(self) -> None:
+        with self._transaction():
+            version = self._db.execute("PRAGMA user_version").fetchone()[0]
+            if version > len(MIGRATIONS):
+                raise IntegrityError(f"{self._path} was written by a newer sitewatch; update this one.")
+            for step in MIGRATIONS[version:]:
+                self._db.execute(step)
+            self._db.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+
+    def _transaction(self) -> _Transaction:
+        return _Transaction(self._db)
+
+
+class _Transaction:
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+
+    def __enter__(self) -> None:
+        self._db.execute("BEGIN IMMEDIATE")
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._db.execute("COMMIT" if kind is None else "ROLLBACK")

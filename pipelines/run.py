@@ -1,0 +1,73 @@
+"""One run: two kept scenes in, one published folder out. The only place that joins the stages of a pair."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+
+from geo.files.atomic import atomic_folder
+from geo.grid import Grid
+from geo.scene import SceneRecord
+from pipelines import __version__
+from pipelines.assess import Context, Findings, assess
+from pipelines.detect import detect
+from pipelines.prepare import prepare
+from pipelines.publish import publish
+from pipelines.settings import Settings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """What a run is about, fixed before the first pixel is read.
+
+    Attributes:
+        before, after: the kept scenes.
+        context: the site (or the bare image) and every scene that was considered.
+        grid: the run's grid; None means BEFORE's own.
+        settings: with every default filled in.
+        now: the run's clock.
+    """
+
+    before: SceneRecord
+    after: SceneRecord
+    context: Context
+    grid: Grid | None
+    settings: Settings
+    now: datetime
+
+    @property
+    def id(self) -> str:
+        """UTC stamp and a short hash of site, settings, inputs and version: same inputs, same hash."""
+        recipe = {
+            "site": self.context.place.model_dump(mode="json"),
+            "inputs": [self.before.sha256, self.after.sha256],
+            "settings": self.settings.model_dump(mode="json", exclude={"workers"}),
+            "version": __version__,
+        }
+        digest = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()
+        return f"{self.now:%Y%m%dT%H%M%SZ}-{digest[:8]}"
+
+
+def carry_out(run: Run, folder: Path, executor: Executor) -> Findings:
+    """Prepare, detect, assess and publish into `folder`, which appears whole or not at all.
+
+    Raises InputError where the scenes cannot be compared and NoSpaceError where the disk is full.
+    """
+    with atomic_folder(folder) as made:
+        work = made / ".work"
+        work.mkdir()
+        pair = prepare(
+            run.before, run.after, grid=run.grid, folder=work, settings=run.settings.prepare, executor=executor
+        )
+        change_map = detect(pair, folder=work, settings=run.settings.detect, executor=executor)
+        findings = assess(pair, change_map, run.context, run_id=run.id, now=run.now)
+        publish(findings, pair, change_map, folder=made, settings=run.settings.publish, now=run.now)
+        shutil.rmtree(work)
+    return findings
+

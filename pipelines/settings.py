@@ -1,0 +1,82 @@
+"""Settings: defaults, then sitewatch.toml, then the command line. Every default is written down beside each result."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import os
+import tomllib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from geo.errors import ConfigurationError
+from pipelines.detect import DetectSettings
+from pipelines.prepare import PrepareSettings
+from pipelines.publish import PublishSettings
+
+FILE = "sitewatch.toml"
+
+
+class Settings(BaseModel):
+    """Everything that can be set. Sections bear the stages' names.
+
+    Attributes:
+        workers: threads that work on tiles; it never changes a result.
+        prepare, detect, publish: the stages' own settings.
+        providers: settings of providers by name, as each provider documents them.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    workers: int = Field(default=2, ge=1, le=64)
+    prepare: PrepareSettings = PrepareSettings()
+    detect: DetectSettings = DetectSettings()
+    publish: PublishSettings = PublishSettings()
+    providers: dict[str, dict[str, str | int | float | bool]] = Field(default_factory=dict)
+
+
+def load_settings(workspace: Path, *, workers: int | None = None, fdr: float | None = None) -> Settings:
+    """Read the workspace's sitewatch.toml, if there is one, and put the command line's words on top.
+
+    Raises ConfigurationError that names the file and the key.
+    """
+    path = workspace / FILE
+    given: dict[str, Any] = {}
+    if path.is_file():
+        try:
+            given = tomllib.loads(path.read_text(encoding="utf-8"))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise ConfigurationError(f"{path} is not valid TOML: {error}.") from error
+        except OSError as error:
+            raise ConfigurationError(f"{path} cannot be read: {error.strerror}.") from error
+    if workers is not None:
+        given["workers"] = workers
+    elif "workers" not in given:
+        given["workers"] = max(1, min(os.cpu_count() or 1, 16))
+    if fdr is not None:
+        given["detect"] = {**given.get("detect", {}), "fdr": fdr}
+    _refuse_unknown(path, given, Settings.model_fields)
+    for name in ("prepare", "detect", "publish"):
+        section = given.get(name, {})
+        if not isinstance(section, dict):
+            raise ConfigurationError(f"{path}: {name} must be a section, [{name}].")
+        known = dataclasses.fields(type(Settings.model_fields[name].default))
+        _refuse_unknown(path, section, [f.name for f in known], f"{name}.")
+    try:
+        return Settings.model_validate(given)
+    except ValidationError as error:
+        fault = error.errors()[0]
+        key = ".".join(str(part) for part in fault["loc"])
+        raise ConfigurationError(f"{path}: {key}: {fault['msg'].removeprefix('Value error, ')}.") from error
+
+
+def _refuse_unknown(path: Path, given: Iterable[str], known: Iterable[str], section: str = "") -> None:
+    known = list(known)
+    for key in given:
+        if key not in known:
+            close = difflib.get_close_matches(key, known, n=1)
+            hint = f"did you mean {section}{close[0]}?" if close else f"there are {', '.join(known)}."
+            raise ConfigurationError(f"{path}: there is no setting {section}{key}; {hint}")
