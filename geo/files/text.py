@@ -16,7 +16,7 @@ LONGEST = 2000
 
 
 def clean(text: object, longest: int = LONGEST) -> str:
-    """Return text without what no output may carry, in NFC, cut at `longest` characters.
+    r"""Return text without what no output may carry, in NFC, cut at `longest` characters.
 
     >>> clean("wall\\x00 \\u202egnp.exe")
     'wall gnp.exe'
@@ -27,7 +27,7 @@ def clean(text: object, longest: int = LONGEST) -> str:
 
 
 def cleaned(value: Any) -> Any:
-    """Return JSON-like data with every string in it, keys too, made clean.
+    r"""Return JSON-like data with every string in it, keys too, made clean.
 
     >>> cleaned({"a": ["b\\x01", 1, None]})
     {'a': ['b', 1, None]}

@@ -168,6 +168,7 @@ class ControlFinding(Model):
     observed_fraction: float
     flagged_fraction: float | None
     flagged_objects: int
+    geometry: Geometry | None = None
 
 
 class CalibrationFinding(Model):
