@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from affine import Affine
+from rasterio.errors import NotGeoreferencedWarning
 from scipy import ndimage
 from shapely.geometry import LineString, box, mapping
 from shapely.geometry.base import BaseGeometry
@@ -135,8 +137,10 @@ def _change_map(folder: Path, grid: Grid, mask: Any, rng: np.random.Generator) -
     layers[:, mask == 255] = np.nan
     whole = (slice(0, grid.shape[0]), slice(0, grid.shape[1]))
     names = ("score", "p", "direction")
-    write_tiled(folder / "layers.tif", grid, [(whole, layers)], names=names, dtype="float32", nodata=np.nan)
-    write_tiled(folder / "mask.tif", grid, [(whole, mask[None])], names=("mask",), dtype="uint8", nodata=255)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        write_tiled(folder / "layers.tif", grid, [(whole, layers)], names=names, dtype="float32", nodata=np.nan)
+        write_tiled(folder / "mask.tif", grid, [(whole, mask[None])], names=("mask",), dtype="uint8", nodata=255)
     metres = grid.pixel_area_m2
     calibration = Calibration(
         method="robust tail of the pair's own unchanged ground", fdr=0.01, p_strong=1e-4, p_weak=1e-2, min_area_px=4,

@@ -21,6 +21,7 @@ _FALSE_COLOURS = (
 )
 _RADAR = ("vv", "vh", "hh", "hv")
 _MIN_SAMPLES = 16
+_STEPS = 4095
 
 
 class Composite(NamedTuple):
@@ -98,10 +99,11 @@ def stretch_limits(samples: ArrayLike, low: float = 1.0, high: float = 99.0) -> 
     return limits
 
 
-def to_rgba(values: ArrayLike, limits: ArrayLike, composite: Composite) -> Bytes:
+def to_rgba(values: ArrayLike, limits: ArrayLike, composite: Composite, gamma: float = 1.0) -> Bytes:
     """Stretch (band, row, col) values of `composite.unique` into uint8 (4, row, col) red, green, blue, alpha.
 
-    `limits` is (band, 2), one row for each unique band. Alpha is 0 where a shown band is NaN (not seen), else 255;
+    `limits` is (band, 2), one row for each unique band; between them values rise as (0 to 1) ** `gamma`, so that below 1
+    dark ground is told apart beside bright roofs. Alpha is 0 where a shown band is NaN (not seen), else 255;
     colours there are 0. Seen pixels are never made transparent.
     """
     array = np.asarray(values, dtype=np.float32)
@@ -109,7 +111,8 @@ def to_rgba(values: ArrayLike, limits: ArrayLike, composite: Composite) -> Bytes
     if array.shape[0] != len(composite.unique) or edges.shape != (array.shape[0], 2):
         raise ValueError(f"{array.shape[0]} bands and {len(edges)} limits do not fit {len(composite.unique)} to show")
     seen = np.isfinite(array).all(axis=0)
-    scale = np.float32(255) / (edges[:, 1] - edges[:, 0])
+    scale = np.float32(_STEPS) / (edges[:, 1] - edges[:, 0])
+    curve = np.rint(255 * np.linspace(0, 1, _STEPS + 1) ** gamma).astype(np.uint8)
     out = np.zeros((4, *array.shape[1:]), dtype=np.uint8)
     done: dict[int, Bytes] = {}
     for channel, index in enumerate(composite.indexes):
@@ -117,7 +120,7 @@ def to_rgba(values: ArrayLike, limits: ArrayLike, composite: Composite) -> Bytes
             place = composite.unique.index(index)
             level = (array[place] - edges[place, 0]) * scale[place]
             level[~seen] = 0
-            done[index] = np.clip(level + np.float32(0.5), 0, 255, out=level).astype(np.uint8)
+            done[index] = curve[np.clip(level, 0, _STEPS, out=level).astype(np.uint16)]
         out[channel] = done[index]
     out[3] = np.where(seen, 255, 0)
     return out

@@ -26,6 +26,8 @@ NOT_OBSERVED = 255
 TILE = 512
 _PATCHES, _PATCH = 8, 64
 _ENOUGH = 4096
+# Reflectance of plants and roofs differs tenfold; display numbers have been through a curve already.
+_GAMMA = 0.7
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -38,9 +40,14 @@ class View:
     limits: NDArray[np.float64]
     simulated: bool
 
+    @property
+    def gamma(self) -> float:
+        """Exponent of the tone curve, the same for both dates."""
+        return _GAMMA if self.unit == "reflectance" else 1.0
+
     def paint(self, pixels: NDArray[np.float32], origin: tuple[int, int], whole: tuple[int, int]) -> NDArray[np.uint8]:
         """RGBA of one tile of the bands that are shown, stamped where no satellite saw it."""
-        image = to_rgba(displayable(pixels, self.unit), self.limits, self.composite)
+        image = to_rgba(displayable(pixels, self.unit), self.limits, self.composite, self.gamma)
         return stamp(image, origin, whole) if self.simulated else image
 
 

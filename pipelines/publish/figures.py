@@ -1,0 +1,386 @@
+"""Print-ready pictures: before_after.png and map.png, by the conventions of published human-rights imagery.
+
+Drawn with matplotlib's own fonts and defaults, never the user's, and without its name or the time in the file: the
+same run gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import io
+import textwrap
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+from matplotlib import font_manager, patheffects
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch, Polygon
+from matplotlib.textpath import TextToPath
+from pyproj import CRS
+from shapely.geometry.base import BaseGeometry
+
+from geo.files.atomic import atomic_path
+from geo.files.text import clean
+from pipelines.assess import Findings
+from pipelines.assess.findings import SceneUse
+from pipelines.publish.palette import BLACK, BLUE, CONFIDENCE, PURPLE, UNSEEN, VERMILION
+from pipelines.publish.pictures import Picture, change_picture, corner_words, north, scale_bar
+from pipelines.publish.shapes import Numbered
+from pipelines.publish.wording import (
+    MEANING,
+    area,
+    chance,
+    credits_of,
+    event_title,
+    interval,
+    percent,
+    scene_of,
+    when,
+)
+
+WIDTH_IN = 10.0
+_MARGIN, _GAP = 0.35, 0.3  # inches
+_HEAD, _LINE = 1.3, 0.152
+_KEYED = 10
+_DASH = {"solid": "-", "dash": (0, (4, 2.5)), "dot": (0, (1, 1.5))}
+_HALO = [patheffects.withStroke(linewidth=2.2, foreground="white")]
+_SEGMENT_COLOURS = {"changed": VERMILION, "no change seen": BLUE, "not observed": UNSEEN, "not observable": UNSEEN}
+_UNSEEN_PATCH = {"facecolor": "white", "edgecolor": UNSEEN, "hatch": "////"}
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """What both figures are made of."""
+
+    findings: Findings
+    events: Sequence[Numbered]
+    picture: Picture
+    shown: str
+    observed: float
+    dpi: int
+
+
+def write_figures(folder: Path, sheet: Sheet) -> None:
+    """Write figures/before_after.png and figures/map.png."""
+    with _own_defaults():
+        for name, draw in (("before_after.png", before_after), ("map.png", change_map_figure)):
+            figure = draw(sheet)
+            buffer = io.BytesIO()
+            figure.savefig(buffer, format="png", dpi=sheet.dpi, metadata={"Software": None})
+            with atomic_path(folder / "figures" / name) as temporary:
+                temporary.write_bytes(buffer.getvalue())
+
+
+def before_after(sheet: Sheet) -> Figure:
+    """Both dates side by side: same extent, same stretch, same scale; changes outlined and numbered."""
+    width = (WIDTH_IN - 2 * _MARGIN - _GAP) / 2
+    tall = _panel_height(sheet.picture, width)
+    key, foot = _key_lines(sheet), _foot_lines(sheet, "Both panels: same extent, scale and stretch; ")
+    figure, height = _figure(tall, len(key) + len(foot) + 1)
+    _title(figure, height, sheet.findings)
+    for place, role in enumerate(("before", "after")):
+        left = _MARGIN + place * (width + _GAP)
+        axes = _panel(figure, height, sheet.picture, (left, width, tall))
+        axes.imshow(getattr(sheet.picture, role), extent=_extent(sheet.picture), interpolation="nearest", zorder=1)
+        _outline_events(axes, sheet)
+        _panel_title(figure, (left, width), height, role, scene_of(sheet.findings, role), sheet.findings.grid.gsd_m)
+        _scale_and_north(axes, sheet.picture)
+        if sheet.findings.simulated:
+            _watermark(axes)
+    _lines(figure, height, tall, key, foot)
+    return figure
+
+
+def change_map_figure(sheet: Sheet) -> Figure:
+    """The change map: change, no change found and not observed in three looks that differ in print, too."""
+    legend_width = 2.9
+    width = WIDTH_IN - 2 * _MARGIN - legend_width
+    tall = min(_panel_height(sheet.picture, width), 8.5)
+    width = min(width, tall * sheet.picture.size[1] / sheet.picture.size[0])
+    key, foot = _key_lines(sheet), _foot_lines(sheet, "Over the later image in grey, from ")
+    figure, height = _figure(tall, len(key) + len(foot) + 1)
+    _title(figure, height, sheet.findings)
+    axes = _panel(figure, height, sheet.picture, (_MARGIN, width, tall))
+    axes.imshow(change_picture(sheet.picture), extent=_extent(sheet.picture), interpolation="nearest", zorder=1)
+    before, after = scene_of(sheet.findings, "before"), scene_of(sheet.findings, "after")
+    dates = " to ".join(when(scene.time) if scene else "no scene" for scene in (before, after))
+    _write(figure, _MARGIN, height - 1.16, f"CHANGE MAP   {dates}", weight="bold", size=9)
+    handles = _zones(axes, sheet)
+    _outline_events(axes, sheet)
+    _scale_and_north(axes, sheet.picture)
+    if sheet.findings.simulated:
+        _watermark(axes)
+    _legend(figure, sheet, handles, ((_MARGIN + width + 0.15) / WIDTH_IN, (height - _HEAD) / height))
+    _lines(figure, height, tall, key, foot)
+    return figure
+
+
+# --- pieces of a figure ----------------------------------------------------------------------------------------------
+def _figure(panel: float, lines: int) -> tuple[Figure, float]:
+    height = _HEAD + panel + lines * _LINE + 0.45
+    figure = Figure(figsize=(WIDTH_IN, height), facecolor="white")
+    FigureCanvasAgg(figure)
+    return figure, height
+
+
+def _panel_height(picture: Picture, width: float) -> float:
+    rows, cols = picture.size
+    return min(max(width * rows / cols, 0.8), 12.0)
+
+
+def _panel(figure: Figure, height: float, picture: Picture, place: tuple[float, float, float]) -> Any:
+    left, width, tall = place
+    axes = figure.add_axes((left / WIDTH_IN, (height - _HEAD - tall) / height, width / WIDTH_IN, tall / height))
+    rows, cols = picture.size
+    axes.set(xlim=(0, cols), ylim=(rows, 0), xticks=[], yticks=[])
+    axes.set_aspect("equal")
+    # What was not seen is transparent in the picture and shows this hatch.
+    axes.patch.set(**_UNSEEN_PATCH)
+    axes.set_zorder(1)
+    return axes
+
+
+def _extent(picture: Picture) -> tuple[float, float, float, float]:
+    rows, cols = picture.size
+    return 0, cols, rows, 0
+
+
+def _title(figure: Figure, height: float, findings: Findings) -> None:
+    mark = "SIMULATED: " if findings.simulated else ""
+    _write(figure, _MARGIN, height - 0.38, f"{mark}{findings.site.name}", weight="bold", size=13)
+    place = findings.site
+    sure = f"location known to: {place.location_class} ({place.location_source})" if place.location_class else ""
+    _write(figure, _MARGIN, height - 0.6, f"{place.id}   {sure}", size=7.5)
+
+
+def _panel_title(
+    figure: Figure, place: tuple[float, float], height: float, role: str, scene: SceneUse | None, gsd_m: float | None
+) -> None:
+    left, width = place
+    time = when(scene.time) if scene else "no scene"
+    _write(figure, left, height - 0.9, f"{role.upper()}   {time}", width, weight="bold", size=9)
+    if scene is not None:
+        size = "pixel size on the ground not known" if gsd_m is None else f"resolution {gsd_m:g} m"
+        _write(figure, left, height - 1.07, f"{scene.sensor}, {size}", width, size=7)
+        _write(figure, left, height - 1.21, scene.id, width, size=6.5)
+
+
+def _outline_events(axes: Any, sheet: Sheet) -> None:
+    """Outlines in colour and dash by confidence, on a white rim; numbers beside them."""
+    rows, cols = sheet.picture.size
+    smallest = max(rows, cols) / 60
+    for item in sheet.events:
+        colour, dash, width = CONFIDENCE[item.event.confidence]
+        shape = sheet.picture.place(item.event.geometry)
+        left, top, right, bottom = shape.bounds
+        if max(right - left, bottom - top) < smallest:
+            # Too small to see: a ring round it, never nothing.
+            shape = shape.centroid.buffer(smallest / 2)
+        for xs, ys in _rings(shape):
+            axes.plot(xs, ys, color="white", linewidth=width * 2 + 1.0, alpha=0.7, zorder=4, solid_joinstyle="round")
+            axes.plot(xs, ys, color=colour, linestyle=_DASH[dash], linewidth=width * 2, zorder=5)
+        if item.number is not None:
+            x, y = min(max(shape.bounds[2], cols * 0.02), cols * 0.97), max(shape.bounds[1], rows * 0.04)
+            axes.text(
+                x, y, str(item.number), fontsize=8, fontweight="bold", color="black", path_effects=_HALO, zorder=7,
+                ha="left", va="bottom", clip_on=True,
+            )  # fmt: skip
+
+
+def _zones(axes: Any, sheet: Sheet) -> list[Any]:
+    """Site, perimeter, buildings; returns legend entries for those that are there."""
+    findings, handles = sheet.findings, []
+    if findings.site.geometry is not None:
+        for xs, ys in _rings(sheet.picture.place(findings.site.geometry)):
+            axes.plot(xs, ys, color=BLACK, linewidth=1.0, linestyle=(0, (6, 2, 1, 2)), zorder=2)
+        handles.append(Line2D([], [], color=BLACK, linewidth=1.0, linestyle=(0, (6, 2, 1, 2)), label="site"))
+    if findings.perimeter is not None:
+        noun = "fence" if findings.perimeter.material == "fence" else "wall"
+        dash = _DASH["dash" if noun == "fence" else "solid"]
+        for segment in findings.perimeter.segments:
+            thin = segment.status == "not observable"
+            style = {"color": _SEGMENT_COLOURS[segment.status], "linewidth": 0.8 if thin else 1.6, "linestyle": dash}
+            for xs, ys in _rings(sheet.picture.place(segment.geometry)):
+                axes.plot(xs, ys, zorder=3, **style)
+        for geometry in findings.perimeter.gaps:
+            for xs, ys in _rings(sheet.picture.place(geometry)):
+                axes.plot(xs, ys, color=PURPLE, linewidth=2.5, linestyle=_DASH["dot"], zorder=3)
+        there = [name for name in _SEGMENT_COLOURS if any(s.status == name for s in findings.perimeter.segments)]
+        handles += [
+            Line2D([], [], color=_SEGMENT_COLOURS[name], linewidth=0.8 if name == "not observable" else 1.6,
+                   linestyle=dash, label=f"line of the {noun}: {name}")
+            for name in there
+        ]  # fmt: skip
+        if findings.perimeter.gaps:
+            handles.append(Line2D([], [], color=PURPLE, linewidth=2.5, linestyle=_DASH["dot"], label="gap"))
+    for building in findings.buildings:
+        told = building.status is not None
+        for xs, ys in _rings(sheet.picture.place(building.geometry)):
+            axes.plot(xs, ys, color=BLACK if told else UNSEEN, linewidth=0.7, linestyle="-" if told else ":", zorder=3)
+    if findings.buildings:
+        handles.append(Line2D([], [], color=BLACK, linewidth=0.7, label="building outline"))
+    if any(building.status is None for building in findings.buildings):
+        handles.append(Line2D([], [], color=UNSEEN, linewidth=0.7, linestyle=":", label="building: cannot be told"))
+    return handles
+
+
+def _legend(figure: Figure, sheet: Sheet, zones: list[Any], corner: tuple[float, float]) -> None:
+    handles: list[Any] = [
+        Patch(facecolor=VERMILION, alpha=0.7, label="change, per pixel"),
+        Patch(facecolor="#d2d2d2", edgecolor="#a0a0a0", label="seen on both dates, no change found"),
+        Patch(**_UNSEEN_PATCH, label=f"NOT OBSERVED ({percent(1 - sheet.observed)}): nothing known"),
+    ]
+    for level, (colour, dash, width) in CONFIDENCE.items():
+        if any(item.event.confidence == level for item in sheet.events):
+            text = "\n".join(textwrap.wrap(f"{level}: {MEANING[level]}", 36))
+            handles.append(Line2D([], [], color=colour, linestyle=_DASH[dash], linewidth=width * 2, label=text))
+    legend = figure.legend(
+        handles=handles + zones, loc="upper left", bbox_to_anchor=corner, fontsize=7, frameon=False, handlelength=2.4,
+        borderaxespad=0, labelspacing=0.9,
+    )  # fmt: skip
+    for text in legend.get_texts():
+        text.set_parse_math(False)
+
+
+def _scale_and_north(axes: Any, picture: Picture) -> None:
+    rows, cols = picture.size
+    length, label = scale_bar(picture)
+    x, y = cols * 0.04, rows - max(rows, cols) * 0.035
+    axes.plot([x, x + length], [y, y], color="white", linewidth=5, solid_capstyle="butt", zorder=8)
+    axes.plot([x, x + length], [y, y], color="black", linewidth=2.6, solid_capstyle="butt", zorder=9)
+    axes.text(
+        x + length / 2, y - max(rows, cols) * 0.012, label, ha="center", va="bottom", fontsize=7.5, fontweight="bold",
+        path_effects=_HALO, zorder=9,
+    )  # fmt: skip
+    direction = north(picture.grid)
+    if direction is None:
+        return
+    reach = max(rows, cols) * 0.045
+    right, down = direction
+    foot = cols - 1.5 * reach, rows - 1.5 * reach
+    tip = foot[0] + right * reach, foot[1] + down * reach
+    wing = [(foot[0] + side * 0.35 * reach * -down, foot[1] + side * 0.35 * reach * right) for side in (1, -1)]
+    notch = foot[0] + right * 0.25 * reach, foot[1] + down * 0.25 * reach
+    outline = [tip, wing[0], notch, wing[1]]
+    axes.add_patch(Polygon(outline, closed=True, facecolor="black", edgecolor="white", linewidth=1.2, zorder=9))
+    axes.text(
+        tip[0] + direction[0] * reach * 0.45, tip[1] + direction[1] * reach * 0.45, "N", ha="center", va="center",
+        fontsize=8, fontweight="bold", path_effects=_HALO, zorder=9,
+    )  # fmt: skip
+
+
+def _watermark(axes: Any) -> None:
+    axes.text(
+        0.5, 0.5, "SIMULATED", transform=axes.transAxes, rotation=30, ha="center", va="center", fontsize=34,
+        fontweight="bold", color="white", alpha=0.35, zorder=10,
+        path_effects=[patheffects.withStroke(linewidth=1.2, foreground="black", alpha=0.5)],
+    )  # fmt: skip
+
+
+# --- words below the panels ------------------------------------------------------------------------------------------
+def _key_lines(sheet: Sheet) -> list[str]:
+    told = [item for item in sheet.events if item.number is not None][:_KEYED]
+    lines = [
+        f"{item.number}  {event_title(item.event)}, {area(item.event.area_m2, item.event.area_px)}, "
+        f"{interval(item.event.not_before, item.event.not_after)}; chance of a false alarm {chance(item.event.p)}"
+        for item in told
+    ]
+    if len(sheet.events) > len(told):
+        lines.append(f"…  and {len(sheet.events) - len(told)} more; all are in findings.json and findings.gpkg")
+    if not sheet.events:
+        blind = sheet.findings.observability.state != "no-change"
+        reason = sheet.findings.observability.state_reason
+        lines = [f"Nothing can be said about change here: {reason}" if blind else
+                 "No change found on the ground that was seen on both dates."]  # fmt: skip
+    return lines
+
+
+def _foot_lines(sheet: Sheet, same: str) -> list[str]:
+    findings = sheet.findings
+    used = [scene for scene in (scene_of(findings, "before"), scene_of(findings, "after")) if scene]
+    crs = findings.grid.crs
+    system = "" if crs is None else f"Coordinate system {crs if findings.grid.epsg else CRS.from_wkt(crs).name}; "
+    levels = [level for level in MEANING if any(item.event.confidence == level for item in sheet.events)]
+    meaning = "; ".join(f"{level} = {MEANING[level]}" for level in levels)
+    hashes = ", ".join(f"{scene.role} {scene.sha256[:16]}" for scene in used)
+    lines = [
+        f"{same}{sheet.shown}. "
+        f"Hatched: not observed ({percent(1 - sheet.observed)} of the map), nothing is known there.",
+        f"{system}{'; '.join(corner_words(sheet.picture.grid))}.",
+        *([f"Words: {meaning}."] if meaning else []),
+        "Limits: not checked on the ground. " + " ".join(findings.limits[:2]),
+        f"{credits_of(used)}. Analysis: {findings.software}, run {findings.run_id}. SHA-256 of the inputs: {hashes}.",
+    ]
+    return [part for line in lines for part in textwrap.wrap(clean(line), 172)[:3]]
+
+
+def _lines(figure: Figure, height: float, panel: float, key: list[str], foot: list[str]) -> None:
+    top = height - _HEAD - panel - 0.22
+    for place, line in enumerate(key):
+        _write(figure, _MARGIN, top - place * _LINE, line, size=7.5)
+    for place, line in enumerate(foot, start=len(key) + 1):
+        _write(figure, _MARGIN, top - place * _LINE, line, size=6.5, color="#333333")
+
+
+def _write(figure: Figure, left: float, bottom: float, text: str, width: float | None = None, **style: Any) -> None:
+    """Write at inches; never read as a formula, only characters that the font has, cut to `width` inches."""
+    style["fontsize"], style["fontweight"] = style.pop("size"), style.pop("weight", "normal")
+    room = width or WIDTH_IN - _MARGIN - left
+    fitted = _fitted(drawable(text), room, style["fontsize"], style["fontweight"])
+    figure.text(left / WIDTH_IN, bottom / figure.get_figheight(), fitted, parse_math=False, va="bottom", **style)
+
+
+def _fitted(text: str, width: float, size: float, weight: str) -> str:
+    """The longest start of a text that fits into `width` inches, with an ellipsis where it was cut."""
+    face = FontProperties(family="DejaVu Sans", size=size, weight=weight)
+
+    def fits(candidate: str) -> bool:
+        length, _, _ = TextToPath().get_text_width_height_descent(candidate, face, ismath=False)
+        return bool(length <= width * 72)
+
+    if fits(text):
+        return text
+    low, high = 0, len(text)
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if fits(text[:middle] + "…") else (low, middle - 1)
+    return text[:low] + "…"
+
+
+def drawable(text: str) -> str:
+    """Text with characters that the built-in font lacks (e.g. Khmer) as a box; the report shows them all."""
+    return "".join(c if ord(c) in _glyphs() else "\u25a1" for c in clean(text).replace("\n", " ").replace("\t", " "))
+
+
+@cache
+def _glyphs() -> frozenset[int]:
+    path = font_manager.findfont(FontProperties(family="DejaVu Sans"))
+    return frozenset(font_manager.get_font(path).get_charmap())
+
+
+def _rings(shape: BaseGeometry) -> Iterator[tuple[Any, Any]]:
+    for part in getattr(shape, "geoms", [shape]):
+        for ring in [part.exterior, *part.interiors] if hasattr(part, "exterior") else [part]:
+            if ring.geom_type != "Point" and not ring.is_empty:
+                yield ring.xy
+
+
+@contextmanager
+def _own_defaults() -> Iterator[None]:
+    """Matplotlib as shipped: a user's matplotlibrc must not show in a published figure."""
+    shipped = {
+        name: value
+        for name, value in matplotlib.rcParamsDefault.items()
+        if not name.startswith(("backend", "date.", "interactive", "toolbar", "webagg", "tk.", "keymap", "savefig.dir"))
+    }
+    with matplotlib.rc_context(shipped):
+        matplotlib.rcParams["font.family"] = ["DejaVu Sans"]
+        matplotlib.rcParams["hatch.linewidth"] = 1.2
+        yield

@@ -1,0 +1,214 @@
+"""report.html: one file that opens from a disk, needs no network and no library, and prints.
+
+Nothing from outside becomes markup: every text is cleaned and escaped, the only script and the only style are ours, and
+the page's content security policy names them by their hashes.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from geo.files.atomic import atomic_path
+from geo.files.text import clean
+from pipelines.assess import Findings
+from pipelines.publish.drawing import shapes_of_events, shapes_of_zones
+from pipelines.publish.palette import CONFIDENCE
+from pipelines.publish.pictures import Picture, change_picture, corner_words, data_uri, north
+from pipelines.publish.rows import (
+    building_table,
+    candidate_lines,
+    control_table,
+    event_table,
+    scene_table,
+    segment_table,
+    setting_rows,
+)
+from pipelines.publish.settings import Lineage
+from pipelines.publish.shapes import Numbered
+from pipelines.publish.wording import (
+    MEANING,
+    credits_of,
+    how_sure,
+    interval,
+    not_seen,
+    percent,
+    scene_of,
+    short_day,
+    since_when,
+    smallest,
+    what_changed,
+    when,
+)
+
+NAME = "report.html"
+_COARSE_PX = 500
+_STATES = {
+    "change": ("change", "Change"),
+    "no-change": ("no-change", "No change found"),
+    "not-observed": ("unseen", "Not observed"),
+    "not-distinguishable": ("unseen", "Not distinguishable"),
+    "failed": ("unseen", "Failed"),
+    "pending": ("unseen", "Pending"),
+}
+
+
+@dataclass(frozen=True)
+class Page:
+    """What the report is made of."""
+
+    findings: Findings
+    events: Sequence[Numbered]
+    picture: Picture
+    shown: str
+    observed: float
+    settings: Mapping[str, Any]
+    versions: Mapping[str, str]
+    lineage: Lineage
+    listed: int
+
+
+def write_report(folder: Path, page: Page) -> Path:
+    """Write report.html, whole or not at all; return its path."""
+    with atomic_path(folder / NAME) as temporary:
+        temporary.write_text(report_html(page), encoding="utf-8")
+    return folder / NAME
+
+
+def report_html(page: Page) -> str:
+    """The report as text."""
+    css, js = _part("report.css"), _part("report.js")
+    context = _about(page) | _pictures(page) | _lists(page)
+    context |= {
+        # Markup, as these two are ours; a hash covers the exact bytes between the tags.
+        "css": Markup(css), "css_hash": _hash(css), "js": Markup(js), "js_hash": _hash(js),  # noqa: S704
+    }  # fmt: skip
+    return _templates().get_template("report.html.j2").render(**context) + "\n"
+
+
+def _about(page: Page) -> dict[str, Any]:
+    findings, events = page.findings, list(page.events)
+    before, after = scene_of(findings, "before"), scene_of(findings, "after")
+    dates = " to ".join(short_day(scene.time) if scene else "no scene" for scene in (before, after))
+    state_class, state_word = _STATES[findings.observability.state]
+    used = [scene for scene in findings.scenes if scene.used]
+    review = (
+        "Verdicts are written in QGIS into the table “reviews” of findings.gpkg. That changes the file, and a check will"
+        " rightly say so: work on a copy of this folder."
+        if page.lineage.review is None
+        else f"Verdicts are written in QGIS into {page.lineage.review}, which no run ever replaces; this folder stays"
+        " as it was made."
+    )
+    site = findings.site.name
+    return {
+        "f": findings, "dates": dates, "state_class": state_class, "state_word": state_word,
+        "answers": [
+            ("What changed?", what_changed(findings, events)),
+            ("Since when?", since_when(findings, events)),
+            ("How sure is it?", how_sure(findings, events)),
+            ("What could not be seen?", not_seen(findings, page.observed)),
+        ],
+        "observed": percent(page.observed), "smallest": smallest(findings), "credits": credits_of(used),
+        "perimeter_interval": _perimeter_interval(findings),
+        "perimeter_share": percent(findings.perimeter.completeness) if findings.perimeter else "",
+        "review_words": review, "previous": page.lineage.previous_manifest, "created": when(findings.created),
+        "versions": list(page.versions.items()),
+        "citation": f"{'SIMULATED. ' if findings.simulated else ''}{findings.software}: change report on {site}, {dates}, "
+        f"run {findings.run_id}, made {short_day(findings.created)}. {credits_of(used)}.",
+    }  # fmt: skip
+
+
+def _pictures(page: Page) -> dict[str, Any]:
+    findings, picture = page.findings, page.picture
+    sides = {}
+    for role, image in (("before", picture.before), ("after", picture.after)):
+        scene = scene_of(findings, role)
+        day = short_day(scene.time) if scene else "no scene"
+        mark = "Simulated image" if findings.simulated else "Satellite or aerial image"
+        sides[role] = {
+            "image": data_uri(image), "date": day,
+            "title": f"{role.capitalize()}: {when(scene.time) if scene else 'no scene'}",
+            "alt": f"{mark} {role} ({day}) of {findings.site.name}; findings are told in the table of changes.",
+        }  # fmt: skip
+    direction = north(picture.grid)
+    metres = picture.metres
+    rows, cols = picture.size
+    wide = f"{cols / picture.scale[1]:,.0f} pixels" if metres is None else f"{cols * metres:,.0f} m"
+    upwards = direction is not None and direction[1] < -0.9986
+    zones, zone_legend = shapes_of_zones(findings, picture)
+    return {
+        **sides, "size": (rows, cols), "coarse": max(rows, cols) < _COARSE_PX, "map_image": data_uri(
+            change_picture(picture), lossless=True),
+        "shapes": shapes_of_events(page.events, picture), "zones": zones, "zone_legend": zone_legend,
+        "shown": page.shown, "extent_words": wide, "place_words": "; ".join(corner_words(picture.grid)).capitalize(),
+        "north_words": "not known" if direction is None else "up" if upwards else "not up; see the arrow in the figures",
+        "alt_map": f"{len(page.events)} changes outlined; {percent(1 - page.observed)} not observed, hatched.",
+    }  # fmt: skip
+
+
+def _lists(page: Page) -> dict[str, Any]:
+    findings = page.findings
+    listed = page.events[: page.listed]
+    present = [level for level in CONFIDENCE if any(item.event.confidence == level for item in page.events)]
+    levels = [
+        {"word": level, "meaning": MEANING[level], "colour": CONFIDENCE[level][0],
+         "dash": _dash(CONFIDENCE[level][1]), "width": CONFIDENCE[level][2] * 4}
+        for level in present
+    ]  # fmt: skip
+    return {
+        "levels": levels, "events": event_table(findings, listed), "left_out": len(page.events) - len(listed),
+        "events_caption": "Most certain first, those at the site before those around it",
+        "segments": segment_table(findings), "buildings": building_table(findings),
+        "candidates": candidate_lines(findings), "scenes": scene_table(findings),
+        "notes": [f"{scene.id}: {note}" for scene in findings.scenes for note in scene.notes],
+        "controls": control_table(findings), "settings": setting_rows(page.settings),
+    }  # fmt: skip
+
+
+def _perimeter_interval(findings: Findings) -> str:
+    perimeter = findings.perimeter
+    if perimeter is None or not any(segment.status == "changed" for segment in perimeter.segments):
+        return "no change along the line was found"
+    return f"the ground along the line changed within {interval(perimeter.not_before, perimeter.not_after)}"
+
+
+def _dash(line: str) -> str:
+    return {"solid": "", "dash": "8 5", "dot": "2 3"}[line]
+
+
+@cache
+def _part(name: str) -> str:
+    return files("pipelines.publish").joinpath("templates", name).read_text(encoding="utf-8")
+
+
+def _hash(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode("ascii")
+
+
+@cache
+def _templates() -> jinja2.Environment:
+    return jinja2.Environment(
+        loader=jinja2.PackageLoader("pipelines.publish"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        finalize=_finalize,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def _finalize(value: Any) -> Any:
+    # Markup is a kind of str, so the exact type tells our own parts from texts from outside.
+    if type(value) is str:
+        return value if value.startswith("data:image/webp;base64,") else clean(value)
+    return json.dumps(value) if isinstance(value, dict | list) else value

@@ -1,0 +1,10 @@
+(function () {
+  var range = document.getElementById("divider"), slider = document.getElementById("slider");
+  function show() {
+    slider.style.setProperty("--p", range.value + "%");
+    range.setAttribute("aria-valuetext", "before on the left " + range.value + " percent, after on the right");
+  }
+  range.addEventListener("input", show);
+  document.documentElement.classList.add("live");
+  show();
+})();
