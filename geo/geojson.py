@@ -38,6 +38,9 @@ def loads(content: bytes | str) -> Any:
     """
     if len(content) > MAX_BYTES:
         raise Fault(f"is larger than {MAX_BYTES // 1_000_000} MB; simplify its outlines")
+    # Counting brackets is a thousand times faster than finding out after parsing a million positions.
+    if content.count(b"[" if isinstance(content, bytes) else "[") > 4 * MAX_VERTICES:  # type: ignore[arg-type]
+        raise Fault(f"has more than {MAX_VERTICES:,} vertices; simplify it")
     try:
         text = content.decode("utf-8-sig") if isinstance(content, bytes) else content.removeprefix("\ufeff")
         document = json.loads(text, object_pairs_hook=_without_repeats, parse_constant=_no_constant)

@@ -41,14 +41,21 @@ def map_tiles(
     size: int = 512,
     halo: int = 0,
     executor: Executor | None = None,
+    tiles: Iterable[Tile] | None = None,
+    trim: bool = True,
 ) -> Iterator[tuple[Tile, Any]]:
     """Yield (tile, kernel(arrays...)) for every tile in row order, trimmed to the tile's core.
+
+    `tiles` names the tiles to visit, where not all of the grid is wanted (`size` and `halo` then mean nothing).
+    `trim=False` yields whatever the kernel returns, untouched: a sample, a histogram.
+
 
     At most a few tiles are under way at once, so memory does not grow with the image. With an executor of processes
     the kernel and the sources must pickle. Raises ValueError where the sources' grids differ.
     """
     grid = _one_grid(sources)
-    yield from _ordered(partial(_trimmed, kernel, sources), grid.tiles(size, halo), executor)
+    chosen = grid.tiles(size, halo) if tiles is None else tiles
+    yield from _ordered(partial(_trimmed if trim else _whole, kernel, sources), chosen, executor)
 
 
 def fold_tiles(

@@ -17,7 +17,8 @@ import click
 from geo.errors import SitewatchError, UsageError
 from pipelines import __version__
 
-CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+INTERRUPTED = 130
+CONTEXT: dict[str, Any] = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Session:
             click.echo(text, err=True)
 
 
-class Time(click.ParamType):
+class Time(click.ParamType):  # type: ignore[type-arg]
     """A date or time; without a zone it is UTC."""
 
     name = "time"
@@ -119,26 +120,26 @@ def run(words: Sequence[str]) -> int:
         make_app().main(args=list(words), prog_name="sitewatch", standalone_mode=False)
     except click.exceptions.Exit as done:
         return done.exit_code
-    except click.Abort:
-        return _complain("Stopped.", 130, verbose=False)
-    except click.UsageError as error:
-        hint = f" See: {error.ctx.command_path} --help" if error.ctx else ""
-        return _complain(error.format_message() + hint, UsageError.exit_code, verbose=False)
-    except click.ClickException as error:
-        return _complain(error.format_message(), UsageError.exit_code, verbose=False)
-    except SitewatchError as error:
-        return _complain(str(error), error.exit_code, verbose=verbose)
-    except BrokenPipeError:
+    except BrokenPipeError:  # the reader of a pipe went away, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except Exception as error:
-        text = f"Unexpected {type(error).__name__}: {error}. Run again with -v for details, and please report it."
-        return _complain(text, SitewatchError.exit_code, verbose=verbose)
+    except (Exception, KeyboardInterrupt) as error:
+        if verbose:
+            traceback.print_exc()
+        text, code = _sentence(error)
+        click.echo("sitewatch: " + " ".join(text.split()), err=True)
+        return code
     return 0
 
 
-def _complain(text: str, code: int, *, verbose: bool) -> int:
-    if verbose:
-        traceback.print_exc()
-    click.echo("sitewatch: " + " ".join(text.split()), err=True)
-    return code
+def _sentence(error: BaseException) -> tuple[str, int]:
+    """What to say of an error, and the exit code."""
+    if isinstance(error, SitewatchError):
+        return str(error), error.exit_code
+    if isinstance(error, click.Abort | KeyboardInterrupt):
+        return "Stopped.", INTERRUPTED
+    if isinstance(error, click.UsageError) and error.ctx is not None:
+        return f"{error.format_message()} See: {error.ctx.command_path} --help", UsageError.exit_code
+    if isinstance(error, click.ClickException):
+        return error.format_message(), UsageError.exit_code
+    text = f"Unexpected {type(error).__name__}: {error}. Run again with -v for details, and please report it."
+    return text, SitewatchError.exit_code

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
 import click
+
+from geo.errors import ChangeFound, NothingObservable, UsageError
 from geo.files.vectors import read_aoi, read_site, site_path
 from geo.providers.folder import Options
 from pipelines.acquire import Source
-
-from geo.errors import ChangeFound, NothingObservable, UsageError
 from pipelines.cli import Session, Time, shared
 from pipelines.settings import Settings, load_settings
 from pipelines.workers import executor
@@ -135,7 +136,7 @@ def scan(session: Session, sites: tuple[str, ...], every: bool, **words: Any) ->
     if session.as_json:
         session.say(json.dumps(outcome.to_json()))
     else:
-        for line in outcome.lines(quiet=not click.get_text_stream("stdout").isatty()):
+        for line in outcome.lines(quiet=not sys.stdout.isatty()):
             session.say(line)
     outcome.raise_for_failures()
     for site in outcome.sites:

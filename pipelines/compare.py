@@ -19,8 +19,9 @@ from pipelines.assess import Context, Findings
 from pipelines.run import Run, carry_out
 from pipelines.settings import Settings
 
-# Images given by hand may lie off by tens of pixels; a satellite scene that does is wrong in other ways too.
-HAND_GIVEN_SHIFT_PX = 25.0
+# Images given by hand may lie off by tens of pixels (a screenshot's edge, a corner taken for a centre); a satellite
+# scene that does is wrong in other ways too.
+HAND_GIVEN_SHIFT_PX = 40.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,18 +50,16 @@ def compare(
 ) -> Findings:
     """Compare two rasters on BEFORE's own grid and publish into `out`.
 
-    Raises InputError for files that cannot be used or compared, UsageError for dates in the wrong order and for a
-    folder that already holds something else.
+    The order of the arguments counts. Where the files' own dates say the reverse, no date is used at all, and the
+    report says so first: a finding between contradicting dates would be worse than one without.
+
+    Raises InputError for files that cannot be used or compared, UsageError for a folder that holds something else.
     """
     replaces = claim(out, force=force)
     before = _record(asked.before, asked.before_time, asked.options, now)
     after = _record(asked.after, asked.after_time, asked.options, now)
     if before.scene.time and after.scene.time and before.scene.time > after.scene.time:
-        raise UsageError(
-            f"{asked.before.name} is dated {before.scene.time:%Y-%m-%d}, later than {asked.after.name}"
-            f" ({after.scene.time:%Y-%m-%d}): name the older image first, or state the dates with"
-            " --before-date and --after-date."
-        )
+        before, after = _undated(before, after.path.name), _undated(after, before.path.name)
     if asked.site is not None:
         context = Context.of_site(asked.site)
     else:
@@ -73,10 +72,22 @@ def compare(
         grid=None,
         settings=settings.model_copy(update={"prepare": reach}),
         now=now,
+        refuse_unregistered=False,
     )
     if replaces:
         shutil.rmtree(out)
     return carry_out(run, out, executor)
+
+
+def _undated(record: SceneRecord, other: str) -> SceneRecord:
+    time = record.scene.time
+    notes = (
+        f"THE DATES CONTRADICT THE ORDER GIVEN: {record.path.name} states {time:%Y-%m-%d}, and so lies on the wrong"
+        f" side of {other}. The order given was used, and no date.",
+    )
+    return replace(
+        record, scene=replace(record.scene, time=None, properties={**record.scene.properties, "warnings": notes})
+    )
 
 
 def claim(out: Path, *, force: bool) -> bool:
@@ -97,9 +108,7 @@ def _record(path: Path, time: datetime | None, options: Options, now: datetime) 
     scene = Folder(path, clock=lambda: now, options=options).search(Query())[0]
     return SceneRecord(
         scene=scene if time is None else replace(scene, time=time),
-        provenance=Provenance(
-            provider="folder", request={"file": path.name, "options": options.told()}, received=now
-        ),
+        provenance=Provenance(provider="folder", request={"file": path.name, "options": options.told()}, received=now),
         path=path,
         sha256=sha256(path),
         size_bytes=path.stat().st_size,

@@ -29,9 +29,7 @@ def demo(
         init(folder)
     with atomic_path(folder / "aois" / f"{scenario.site_id}.geojson") as path:
         path.write_text(json.dumps(site_collection(scenario), indent=1) + "\n", encoding="utf-8")
-    asked = Asked(
-        sites=(scenario.site_id,), source=Source(provider="simulator", seed=seed), start=START, end=END
-    )
+    asked = Asked(sites=(scenario.site_id,), source=Source(provider="simulator", seed=seed), start=START, end=END)
     outcome = scan(folder, asked, settings=settings, now=now, executor=executor, tell=tell)
     outcome.raise_for_failures()
     return outcome.sites[0]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-
+from geo.errors import InputError
 from geo.files.atomic import atomic_folder
 from geo.grid import Grid
 from geo.scene import SceneRecord
@@ -18,8 +18,12 @@ from pipelines import __version__
 from pipelines.assess import Context, Findings, assess
 from pipelines.detect import detect
 from pipelines.prepare import prepare
-from pipelines.publish import publish
+from pipelines.publish import Lineage, publish
 from pipelines.settings import Settings
+
+
+class UnregisteredError(InputError):
+    """The two scenes lie too far off each other to be compared."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +36,8 @@ class Run:
         grid: the run's grid; None means BEFORE's own.
         settings: with every default filled in.
         now: the run's clock.
+        refuse_unregistered: raise where the scenes lie too far off each other to be compared honestly.
+        previous_manifest: SHA-256 of the manifest of the site's run before this one, or None.
     """
 
     before: SceneRecord
@@ -40,6 +46,8 @@ class Run:
     grid: Grid | None
     settings: Settings
     now: datetime
+    refuse_unregistered: bool = True
+    previous_manifest: str | None = None
 
     @property
     def id(self) -> str:
@@ -65,9 +73,13 @@ def carry_out(run: Run, folder: Path, executor: Executor) -> Findings:
         pair = prepare(
             run.before, run.after, grid=run.grid, folder=work, settings=run.settings.prepare, executor=executor
         )
+        if run.refuse_unregistered and pair.after.registration == "refused":
+            raise UnregisteredError(f"{run.after.scene.id} lies too far off {run.before.scene.id} to be compared.")
         change_map = detect(pair, folder=work, settings=run.settings.detect, executor=executor)
         findings = assess(pair, change_map, run.context, run_id=run.id, now=run.now)
-        publish(findings, pair, change_map, folder=made, settings=run.settings.publish, now=run.now)
+        lineage = Lineage(
+            previous_manifest=run.previous_manifest, settings=run.settings.model_dump(mode="json", exclude={"workers"})
+        )
+        publish(findings, pair, change_map, folder=made, settings=run.settings.publish, now=run.now, lineage=lineage)
         shutil.rmtree(work)
     return findings
-

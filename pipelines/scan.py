@@ -16,6 +16,7 @@ from typing import Any
 from geo.errors import ConfigurationError, InputError, SitewatchError, SomeSitesFailed
 from geo.files.atomic import atomic_path, sweep
 from geo.files.rasters import describe
+from geo.files.sums import sha256
 from geo.files.vectors import read_sites
 from geo.providers import Provider
 from geo.providers.simulator import Simulator, truth
@@ -27,7 +28,7 @@ from pipelines.assess import Considered, Context, Findings
 from pipelines.ledger import Ledger, Observation, State
 from pipelines.lock import held
 from pipelines.prepare import share_clear
-from pipelines.run import Run, carry_out
+from pipelines.run import Run, UnregisteredError, carry_out
 from pipelines.selection import Look, Selection, choose
 from pipelines.settings import Settings
 
@@ -149,42 +150,55 @@ class _Scanner:
         query = Query(grid=site_grid(self.site), start=self.asked.start, end=self.asked.end)
         scenes = list(provider.search(query))
         self._leave_truth(provider, query)
-        selection = choose(scenes, lambda scene: self._look(scene, provider, query))
-        considered = tuple(Considered(scene=s, clear_fraction=c, reason=r) for s, c, r in selection.refused)
-        considered += _unusable(provider)
-        if selection.before is None or selection.after is None:
-            self._record(selection, None, "not-observed")
-            sentence = f"not observed: {selection.why_none}."
-            return SiteOutcome(site_id=self.site.id, state="not-observed", sentence=sentence)
-        run = self._run(selection, considered)
-        folder = runs / run.id
-        self.tell(f"{self.site.id}: comparing {run.before.scene.id} with {run.after.scene.id}")
-        findings = carry_out(run, folder, self.executor)
-        self._record(selection, run.id, findings.observability.state)
-        self.ledger.finish(
-            run.id, self.site.id, findings.observability.state, findings.observability.state_reason, now=self.now
-        )
+        unregistered: tuple[Considered, ...] = ()
+        while True:
+            selection = choose(scenes, lambda scene: self._look(scene, provider, query))
+            left_out = (*unregistered, *_unusable(provider))
+            if selection.before is None or selection.after is None:
+                self._record(selection, left_out, None, "not-observed")
+                sentence = f"not observed: {selection.why_none}."
+                return SiteOutcome(site_id=self.site.id, state="not-observed", sentence=sentence)
+            run = self._run(selection, left_out)
+            self.tell(f"{self.site.id}: comparing {run.before.scene.id} with {run.after.scene.id}")
+            try:
+                findings = carry_out(run, runs / run.id, self.executor)
+            except UnregisteredError as error:
+                # The scene is one of many: look for the next clear one.
+                scenes.remove(run.after.scene)
+                unregistered += (Considered(scene=run.after.scene, clear_fraction=None, reason=str(error)),)
+                continue
+            return self._finish(run, findings, selection, left_out)
+
+    def _finish(
+        self, run: Run, findings: Findings, selection: Selection, left_out: tuple[Considered, ...]
+    ) -> SiteOutcome:
+        seen = findings.observability
+        self._record(selection, left_out, run.id, seen.state)
+        self.ledger.finish(run.id, self.site.id, seen.state, seen.state_reason, now=self.now)
+        runs = self.outputs / "runs" / self.site.id
         with atomic_path(runs / "latest") as pointer:
             pointer.write_text(f"{run.id}\n", encoding="ascii")
         return SiteOutcome(
             site_id=self.site.id,
-            state=findings.observability.state,
+            state=seen.state,
             sentence=findings.summary,
-            folder=folder,
+            folder=runs / run.id,
             findings=findings,
         )
 
-    def _run(self, selection: Selection, considered: tuple[Considered, ...]) -> Run:
+    def _run(self, selection: Selection, left_out: tuple[Considered, ...]) -> Run:
         assert selection.before is not None  # noqa: S101 - the caller looked
         assert selection.after is not None  # noqa: S101
         before, after = selection.before.record, selection.after.record
+        considered = tuple(Considered(scene=s, clear_fraction=c, reason=r) for s, c, r in selection.refused)
         return Run(
             before=before,
             after=after,
-            context=Context.of_site(self.site, considered),
+            context=Context.of_site(self.site, (*considered, *left_out)),
             grid=site_grid(self.site, resolution_m=_resolution(before, after)),
             settings=self.settings,
             now=self.now,
+            previous_manifest=_latest_manifest(self.outputs / "runs" / self.site.id),
         )
 
     def _look(self, scene: Scene, provider: Provider, query: Query) -> Look:
@@ -198,7 +212,7 @@ class _Scanner:
             empty = SceneRecord(scene=scene, provenance=_NOWHERE, path=Path(), sha256="", size_bytes=0)
             return Look(record=empty, clear_fraction=0.0, reason=str(error))
 
-    def _record(self, selection: Selection, run_id: str | None, state: State) -> None:
+    def _record(self, selection: Selection, left_out: tuple[Considered, ...], run_id: str | None, state: State) -> None:
         """Put every scene that was found into exactly one state."""
         rows = []
         for look in (selection.before, selection.after):
@@ -208,6 +222,10 @@ class _Scanner:
         for scene, clear, reason in selection.refused:
             kept: State = "pending" if clear is None else "not-observed"
             rows.append(Observation(self.site.id, scene.id, scene.time, kept, reason, run_id))
+        for other in left_out:
+            rows.append(
+                Observation(self.site.id, other.scene.id, other.scene.time, "not-observed", other.reason, run_id)
+            )
         self.ledger.record(rows, now=self.now)
 
     def _leave_truth(self, provider: Provider, query: Query) -> None:
@@ -224,9 +242,7 @@ _NOWHERE = Provenance(provider="", request={}, received=datetime.min.replace(tzi
 def _unusable(provider: Provider) -> tuple[Considered, ...]:
     """What lies in a folder and cannot be used; listed, not skipped."""
     return tuple(
-        Considered(
-            scene=Scene(id=name, time=None, sensor="unknown", href=name), clear_fraction=None, reason=reason
-        )
+        Considered(scene=Scene(id=name, time=None, sensor="unknown", href=name), clear_fraction=None, reason=reason)
         for name, reason in getattr(provider, "refused", ())
     )
 
@@ -236,3 +252,9 @@ def _resolution(before: SceneRecord, after: SceneRecord) -> float:
     sizes = [describe(record.path).grid.pixel_size_m for record in (before, after)]
     coarsest = max((max(size) for size in sizes if size is not None), default=10.0)
     return min(PIXELS_M, key=lambda size: abs(size - coarsest))
+
+
+def _latest_manifest(runs: Path) -> str | None:
+    """SHA-256 of the newest complete run's manifest: each run vouches for the one before it."""
+    manifests = sorted(runs.glob("*/manifest.json")) if runs.is_dir() else []
+    return sha256(manifests[-1]) if manifests else None

@@ -63,14 +63,20 @@ def load_settings(workspace: Path, *, workers: int | None = None, fdr: float | N
         section = given.get(name, {})
         if not isinstance(section, dict):
             raise ConfigurationError(f"{path}: {name} must be a section, [{name}].")
-        known = dataclasses.fields(type(Settings.model_fields[name].default))
-        _refuse_unknown(path, section, [f.name for f in known], f"{name}.")
+        _refuse_unknown(path, section, _keys(type(Settings.model_fields[name].default)), f"{name}.")
     try:
         return Settings.model_validate(given)
     except ValidationError as error:
         fault = error.errors()[0]
         key = ".".join(str(part) for part in fault["loc"])
         raise ConfigurationError(f"{path}: {key}: {fault['msg'].removeprefix('Value error, ')}.") from error
+
+
+def _keys(section: type[Any]) -> list[str]:
+    """The settings of a stage, be they a dataclass or a pydantic model."""
+    if issubclass(section, BaseModel):
+        return list(section.model_fields)
+    return [field.name for field in dataclasses.fields(section)]
 
 
 def _refuse_unknown(path: Path, given: Iterable[str], known: Iterable[str], section: str = "") -> None:

@@ -247,7 +247,8 @@ def _buildings(outside: Any, text: str, times: Any) -> list[dict[str, Any]]:
     return [
         {
             "id": f"b{place}", "label": f"Hall {place} {text}", "planned": bool(place), "status": status,
-            "status_reason": f"why {text}", "area_m2": 900.0, "geometry": outside(box(60 * place + 5, 90, 60 * place + 35, 110)),
+            "status_reason": f"why {text}", "area_m2": 900.0,
+            "geometry": outside(box(60 * place + 5, 90, 60 * place + 35, 110)),
             "not_before": times[0], "not_after": times[1], "p": 0.03, "changed_fraction": 0.8, "observed_fraction": 1.0,
         }
         for place, status in enumerate(("changed", "no change seen", None))

@@ -18,7 +18,8 @@ from geo.errors import ConfigurationError, NoSpaceError, SitewatchError
 
 PARTIAL = ".partial"
 _FULL = (errno.ENOSPC, errno.EDQUOT)
-_REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)
+_REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.EISDIR, errno.ENAMETOOLONG)
+_FULL_BYTES = 64 * 1024
 
 
 @contextmanager
@@ -77,10 +78,15 @@ def writing(final: Path) -> Iterator[None]:
     except SitewatchError:
         raise
     except OSError as error:
-        if error.errno in _FULL or (error.errno is None and "No space left" in str(error)):
+        if error.errno in _FULL or _is_full(final):
             raise NoSpaceError(f"There is no space left to write {final}; free some and run again.") from error
         if error.errno in _REFUSED:
             raise ConfigurationError(f"{final} cannot be written ({error.strerror}); check the folder.") from error
+        raise SitewatchError(f"{final} could not be written ({error.strerror or error}).") from error
+    except Exception as error:
+        # GDAL's own exceptions carry no error number; a full disk is told by looking at it.
+        if _is_full(final):
+            raise NoSpaceError(f"There is no space left to write {final}; free some and run again.") from error
         raise
 
 
@@ -109,6 +115,12 @@ def require_space(folder: str | os.PathLike[str], needed_bytes: int) -> None:
         raise NoSpaceError(
             f"{folder} has {free / 2**20:,.0f} MiB free, but about {needed_bytes / 2**20:,.0f} MiB are needed."
         )
+
+
+def _is_full(place: Path) -> bool:
+    while not place.exists() and place != place.parent:
+        place = place.parent
+    return shutil.disk_usage(place).free < _FULL_BYTES
 
 
 def sync_file(path: Path) -> None:

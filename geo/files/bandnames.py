@@ -34,6 +34,13 @@ _ALIASES = {
     "vegetationrededge3": "rededge3", "tir": "lwir11", "tirs1": "lwir11", "tirs2": "lwir12", "greeni": "green05",
 }  # fmt: skip
 
+_PHRASES = (
+    (re.compile(r"red[ _-]edge ?"), "rededge"),
+    (re.compile(r"near[ _-]?infra[ _-]?red"), "nir"),
+    (re.compile(r"short[ _-]?wave[ _-]?infra[ _-]?red ?1|swir ?1"), "swir16"),
+    (re.compile(r"short[ _-]?wave[ _-]?infra[ _-]?red ?2|swir ?2"), "swir22"),
+)
+
 MASKS = {
     "scl": "scl", "sceneclassification": "scl", "sceneclassificationmap": "scl", "qapixel": "qa_pixel",
     "pixelqa": "qa_pixel_c1", "fmask": "fmask", "mask": "mask", "qamask": "mask", "valid": "valid",
@@ -46,9 +53,7 @@ _AUXILIARY = re.compile(
     r"(sr)?aerosol(qa)?$|qa|radsat|cld|snw|snow|cloudprob|confidence|udm|aot|wvp|tci|angle|zenith|azimuth|incidence|"
     r"alpha|shadow|probability|class|label|dem|elevation"
 )
-_NUMBERED = re.compile(
-    r"(?:sr|toa|boa|st|s2|l[4-9]|lc0?[89]|msi|oli|etm|tm|reflectance)?(?:b|band)0?(\d{1,2})(a?)(?:\d+m)?$"
-)
+_NUMBERED = re.compile(r"(?:sr|toa|boa|st|s2|l[4-9]|lc0?[89]|msi|oli|etm|tm|reflectance)?(?:b|band)0?(\d{1,2})(a?)$")
 _HINTS = (
     (
         "Sentinel-2",
@@ -85,7 +90,7 @@ def translate(descriptions: Sequence[str | None], *, hint: str = "", gsd_m: floa
     >>> translate(["SR_B4", "SR_B5", "SR_B6", "SR_B7"]).names
     ('red', 'nir08', 'swir16', 'swir22')
     """
-    plain = [re.sub(r"[^a-z0-9]", "", (text or "").lower()) for text in descriptions]
+    plain = [_plain(text or "") for text in descriptions]
     numbers = {i: m.group(1) + m.group(2) for i, text in enumerate(plain) if (m := _NUMBERED.match(text))}
     family = next((family for family, pattern in _HINTS if pattern.search(hint)), None)
     notes: tuple[str, ...] = ()
@@ -108,13 +113,21 @@ def translate(descriptions: Sequence[str | None], *, hint: str = "", gsd_m: floa
     return Names(tuple(names), masks, tuple(auxiliary), family, notes)
 
 
+def _plain(text: str) -> str:
+    """Letters and digits only, without a resolution at the end: `B8A_20m` becomes `b8a`."""
+    return re.sub(r"[^a-z0-9]", "", re.sub(r"[_ ]\d+ ?m$", "", text.lower()))
+
+
 def _worded(text: str, plain: str) -> str | None:
     """Common name of a description in words: `Red`, `VV gamma0 linear`, `Band 4 - Red`."""
     if plain in COMMON:
         return plain
     if plain in _ALIASES:
         return _ALIASES[plain]
-    words = re.findall(r"[a-z]+\d*", text.lower())
+    joined = text.lower()
+    for phrase, word in _PHRASES:
+        joined = phrase.sub(word, joined)
+    words = re.findall(r"[a-z]+\d*", joined)
     for group in (RADAR, OPTICAL):
         found = {word for word in words if word in group}
         if len(found) == 1:
@@ -125,7 +138,7 @@ def _worded(text: str, plain: str) -> str | None:
 def _family(descriptions: Sequence[str | None], numbers: set[str], gsd_m: float | None) -> tuple[str, tuple[str, ...]]:
     """Whose numbering `B4` is, and a note where it had to be guessed."""
     said = " ".join(text or "" for text in descriptions)
-    tm = {"5", "7"} <= numbers and "6" not in numbers and not numbers & {"8a", "9", "10", "11", "12"}
+    tm = {"1", "5", "7"} <= numbers and "6" not in numbers and not numbers & {"8a", "9", "10", "11", "12"}
     landsat = "Landsat 4-7" if tm else "Landsat 8/9"
     if re.search(r"\bsr_?b(and)?_?\d", said, re.I):
         return landsat, (f"Bands named SR_B… are read in the numbering of {landsat}.",)

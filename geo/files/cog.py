@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import rasterio
 from numpy.typing import NDArray
+from rasterio._err import CPLE_BaseError
+from rasterio.enums import Resampling
+from rasterio.errors import RasterioError
 from rasterio.shutil import copy as copy_raster
 from rasterio.windows import Window as FileWindow
 
-from geo.files.atomic import atomic_path, writing
+from geo.errors import SitewatchError
+from geo.files.atomic import atomic_path, require_space, writing
 from geo.files.environment import OPTIONS
+from geo.files.opening import open_quietly
 from geo.grid import Grid, Tile, Window
 
 BLOCK = 512
+CACHE = 32 * 2**20
+SPARE = 2**20
 
 
 def write_parts(
@@ -35,11 +44,13 @@ def write_parts(
         "crs": grid.crs, "transform": grid.transform, "interleave": "band", "bigtiff": "IF_SAFER",
         "tiled": True, "blockxsize": BLOCK, "blockysize": BLOCK,
     }  # fmt: skip
+    needed = rows * cols * len(names) * np.dtype(dtype).itemsize
     with (
+        _room(final, needed),
         writing(final),
         atomic_path(final) as temporary,
         rasterio.Env(**OPTIONS),
-        rasterio.open(temporary, "w", **profile) as target,
+        open_quietly(temporary, "w", **profile) as target,
     ):
         target.descriptions = names
         for where, array in parts:
@@ -59,7 +70,7 @@ def write_cog(
     """Turn a GeoTIFF written by `write_tiled` into a Cloud Optimised GeoTIFF; the same input gives the same bytes.
 
     Args:
-        source: the intermediate.
+        source: the intermediate; it gets the names, tags and overviews too, and may be removed afterwards.
         cog: the final name; nothing appears under it until the file is whole.
         names: band descriptions; the source's own if None.
         tags: written into the file's header, sorted; never put a path or a host's name there.
@@ -73,16 +84,44 @@ def write_cog(
         NoSpaceError: the disk is full; ConfigurationError: the folder cannot be written.
     """
     final = Path(cog)
-    with atomic_path(final) as temporary, writing(final), rasterio.Env(**OPTIONS):
-        with rasterio.open(source, "r+", driver="GTiff") as target:
+    options = {**OPTIONS, "GDAL_CACHEMAX": CACHE}
+    # The source lies there uncompressed: the compressed file and its overviews take less than that.
+    needed = Path(source).stat().st_size
+    with _room(final, needed), writing(final), atomic_path(final) as temporary, rasterio.Env(**options):
+        # Overviews are made here, on the uncompressed bands one by one: the COG driver would make them from its own
+        # compressed, pixel-interleaved blocks, which takes twice the time and memory that grows with the image.
+        with open_quietly(Path(source), "r+", driver="GTiff") as target:
             target.update_tags(**dict(sorted((tags or {}).items())))
             if names is not None:
                 target.descriptions = tuple(names)
+            factors = _overviews(max(target.shape))
+            if factors and not target.overviews(1):
+                target.build_overviews(factors, Resampling[resampling])
         copy_raster(
-            str(source), str(temporary), driver="COG", compress="DEFLATE", level=level, predictor="YES",
-            blocksize=BLOCK, overview_resampling=resampling.upper(), bigtiff="IF_SAFER", num_threads="2",
+            os.fspath(source), os.fspath(temporary), driver="COG", compress="DEFLATE", level=level, predictor="YES",
+            blocksize=BLOCK, overviews="FORCE_USE_EXISTING", bigtiff="IF_SAFER", num_threads="2",
         )  # fmt: skip
     return final
+
+
+@contextmanager
+def _room(final: Path, needed_bytes: int) -> Iterator[None]:
+    """Refuse to start without room for the file; tell GDAL's failures apart by the room that is left."""
+    require_space(final.parent, needed_bytes + SPARE)
+    try:
+        yield
+    except (CPLE_BaseError, RasterioError) as error:
+        # GDAL removes what it could not finish, so that the disk need not look full any more.
+        require_space(final.parent, needed_bytes + SPARE)
+        raise SitewatchError(f"{final} could not be written: {error}.") from error
+
+
+def _overviews(longest: int) -> list[int]:
+    """Factors of two until the whole image fits into one block."""
+    factors = [2]
+    while longest / factors[-1] > BLOCK:
+        factors.append(factors[-1] * 2)
+    return factors if longest > BLOCK else []
 
 
 def _file_window(window: Window) -> FileWindow:

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import MutableMapping
 
-# Two whole-tile images kept in strips (not tiles) just fit, so that a row of tiles decodes each strip once.
-CACHE_MB = 128
+# GDAL's block cache; `opening` lets it grow for images kept in strips.
+CACHE_MB = 64
 
 # Drivers that follow references to other files or to the network when asked for an innocent-looking local name.
 SKIPPED_DRIVERS = (

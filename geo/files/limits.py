@@ -56,6 +56,13 @@ def local_file(path: str | os.PathLike[str]) -> Path:
     return absolute
 
 
+def sidecars(path: Path) -> tuple[str, ...]:
+    """Names of the files beside an image that other programs would let change it (we do not)."""
+    beside = [path.with_name(path.name + end) for end in (".aux.xml", ".msk", ".ovr")]
+    beside += [path.with_suffix(end) for end in (".tfw", ".pgw", ".jgw", ".j2w", ".wld", ".prj")]
+    return tuple(sorted({p.name for p in beside if p.is_file()}))
+
+
 def check_header(dataset: Any, shown: str, size_bytes: int) -> None:
     """Refuse an open rasterio dataset whose header declares more than an image can be.
 

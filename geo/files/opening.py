@@ -15,11 +15,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import rasterio
+from rasterio.env import get_gdal_config, set_gdal_config
 from rasterio.errors import NotGeoreferencedWarning
 
 from geo.errors import InputError, SitewatchError
-from geo.files.environment import OPTIONS
+from geo.files.environment import CACHE_MB, OPTIONS
 from geo.files.limits import check_header, local_file
 
 # A file's first bytes decide which one driver may look at it, whatever its name says.
@@ -34,6 +36,11 @@ SIGNATURES = (
     (b"\xff\xd8\xff", "JPEG"),
 )
 HANDLES_PER_THREAD = 8
+READING = {name: value for name, value in OPTIONS.items() if name != "GDAL_CACHEMAX"}
+# A row of tiles out of two images kept in strips must fit into GDAL's block cache, or each strip is unpacked again
+# for every tile of the row: some twenty times slower. This is how far the cache may grow for that.
+MAX_CACHE_BYTES = 384 * 2**20
+ROW_OF_TILES_PX = 800
 
 _Key = tuple[int, str, int, int, int]
 
@@ -61,7 +68,7 @@ def reading(path: str | os.PathLike[str]) -> Iterator[Any]:
     local = local_file(path)
     name = Path(path).name
     try:
-        with rasterio.Env(**OPTIONS):
+        with rasterio.Env(**READING):
             yield _handle(local, name)
     except SitewatchError:
         raise
@@ -92,9 +99,32 @@ def _handle(local: Path, name: str) -> Any:
         dataset.close()
         raise
     handles[key] = dataset
+    _cache_at_least(_wanted_cache(dataset))
     while len(handles) > HANDLES_PER_THREAD:
         handles.popitem(last=False)[1].close()
     return dataset
+
+
+def _wanted_cache(dataset: Any) -> int:
+    """Bytes that keep a row of tiles of two such images unpacked, if their blocks are strips."""
+    height, width = dataset.block_shapes[0]
+    if width < dataset.width or dataset.width <= height:
+        return 0
+    pixel: int = dataset.count * max(np.dtype(dtype).itemsize for dtype in dataset.dtypes)
+    rows: int = min(ROW_OF_TILES_PX, dataset.height)
+    return min(MAX_CACHE_BYTES, 2 * rows * int(dataset.width) * pixel)
+
+
+def _cache_at_least(wanted: int) -> None:
+    """Let GDAL's block cache grow to `wanted` bytes, and keep it at what we allow at most in any case.
+
+    The size belongs to the process. It is not set through `rasterio.Env`, which would shrink the cache after a read.
+    """
+    with _OPENING:
+        held = get_gdal_config("GDAL_CACHEMAX")
+        size = min(MAX_CACHE_BYTES, max(wanted, CACHE_MB * 2**20, held if held <= MAX_CACHE_BYTES else 0))
+        if size != held:
+            set_gdal_config("GDAL_CACHEMAX", size)
 
 
 def _open(local: Path, name: str) -> Any:
@@ -104,9 +134,14 @@ def _open(local: Path, name: str) -> Any:
     if driver is None:
         raise InputError(f"{name} is not a GeoTIFF, JPEG 2000, PNG or JPEG image, whatever its name says.")
     try:
-        # Warning filters belong to the whole process: one thread at a time may change them.
-        with _OPENING, warnings.catch_warnings():
-            warnings.simplefilter("ignore", NotGeoreferencedWarning)
-            return rasterio.open(local, driver=driver)
+        return open_quietly(local, driver=driver)
     except Exception as error:
         raise InputError(f"{name} cannot be opened as an image (truncated or damaged?); fetch it again.") from error
+
+
+def open_quietly(path: Path, mode: str = "r", **profile: Any) -> Any:
+    """`rasterio.open` without the warning that a picture has no georeference; that is no fault here."""
+    # Warning filters belong to the whole process: one thread at a time may change them.
+    with _OPENING, warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        return rasterio.open(path, mode, **profile)

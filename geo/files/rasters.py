@@ -19,6 +19,7 @@ from geo.files.encoding import Encoding, decode
 from geo.files.facts import Numbers, Told
 from geo.files.guessing import guess_encoding
 from geo.files.headers import facts_of, grid_of
+from geo.files.limits import sidecars
 from geo.files.opening import reading
 from geo.files.times import parse_time, time_in_name, time_in_tags
 from geo.grid import Grid, Tile, Window
@@ -163,7 +164,9 @@ def describe(
         grid, notes = grid_of(dataset)
         facts = facts_of(dataset, where.name, grid)
     encoding = guess_encoding(facts, Told(bands, scale, offset, nodata, law))
-    return RasterFile(where, grid, replace(encoding, notes=(*notes, *encoding.notes)))
+    beside = sidecars(where)
+    ignored = (f"Files beside the image have no influence and are ignored: {', '.join(beside)}.",) if beside else ()
+    return RasterFile(where, grid, replace(encoding, notes=(*notes, *ignored, *encoding.notes)))
 
 
 def write_tiled(

@@ -91,7 +91,7 @@ def item(
     moments = sorted(times)
     place: dict[str, Any] = {"geometry": None}
     if footprint is not None:
-        place = {"geometry": dict(footprint), "bbox": list(shape(footprint).bounds)}
+        place = {"geometry": dict(footprint), "bbox": list(shape(dict(footprint)).bounds)}
     span: dict[str, Any] = {"datetime": _utc(moments[0] if moments else created)}
     if len(moments) > 1:
         span = {"datetime": None, "start_datetime": _utc(moments[0]), "end_datetime": _utc(moments[-1])}

@@ -9,7 +9,9 @@ from datetime import UTC, datetime
 from geo.errors import InputError
 
 _CLOCK = r"(?:[T_ ]?(\d{2})[:h]?(\d{2})[:m]?(\d{2})(?:\.\d+)?Z?(?!\d))?"
-_DASHED = re.compile(r"(?<!\d)((?:19|20)\d{2})([-:._])(\d{2})\2(\d{2})(?!\d)(?:T(\d{2})[:\-]?(\d{2})[:\-]?(\d{2}))?")
+_DASHED = re.compile(
+    r"(?<!\d)((?:19|20)\d{2})([-:._])(\d{2})\2(\d{2})(?!\d)(?:[T _](\d{2})[:\-]?(\d{2})[:\-]?(\d{2}))?"
+)
 _COMPACT = re.compile(r"(?<!\d)((?:19|20)\d{2})()(\d{2})(\d{2})(?:(?!\d)|(?=\d{6}(?!\d)))" + _CLOCK)
 _ACQUISITION = (
     "datetime", "start_datetime", "capture_date", "acquisition_date", "acquisition_datetime", "acquisition_time",

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import rasterio
@@ -33,6 +35,8 @@ Float = NDArray[np.float32]
 Double = NDArray[np.float64]
 
 CHUNK_PX = 512
+SOURCE_PX = 2200
+"""Side of the largest piece of a source held at once."""
 AVERAGE_FROM = 1.5
 """From this many source pixels to a target pixel on, the source is averaged; below, cubic convolution."""
 COINCIDE_PX = 0.01
@@ -64,6 +68,18 @@ class Placed:
         return read_beyond(self.source, (rows, cols))
 
 
+class _Held(NamedTuple):
+    """Pixels of a source already read, and the (row, col) where they begin."""
+
+    data: Float
+    first: tuple[int, int]
+
+    def part(self, window: Window) -> Float:
+        """The pixels of a window inside."""
+        rows, cols = (slice(w.start - f, w.stop - f) for w, f in zip(window, self.first, strict=True))
+        return self.data[:, rows, cols]
+
+
 @dataclass(frozen=True)
 class Warped:
     """A source resampled onto a grid, chunk by chunk, whenever it is read.
@@ -82,18 +98,21 @@ class Warped:
 
     def read(self, window: Window) -> Float:
         """Return float32 (band, row, col) of the window, the same numbers whatever the window."""
-        rows, cols = window
-        strips = []
-        for top in range(rows.start // CHUNK_PX * CHUNK_PX, rows.stop, CHUNK_PX):
-            strip = []
-            for left in range(cols.start // CHUNK_PX * CHUNK_PX, cols.stop, CHUNK_PX):
-                chunk = (_clip(top, self.grid.shape[0]), _clip(left, self.grid.shape[1]))
-                wanted = tuple(
-                    slice(max(w.start - c.start, 0), w.stop - c.start) for w, c in zip(window, chunk, strict=True)
-                )
-                strip.append(self._chunk(chunk)[(slice(None), *wanted)])
-            strips.append(np.concatenate(strip, axis=2))
+        size = self.chunk_px
+        tops, lefts = (range(w.start // size * size, w.stop, size) for w in window)
+        chunks = [[self._at(top, left) for left in lefts] for top in tops]
+        needed = [where for strip in chunks for where in map(self._needed, strip) if where is not None]
+        held = _together(self.source, needed)
+        strips = [
+            np.concatenate([_cut(self._chunk(held, chunk), chunk, window) for chunk in strip], 2) for strip in chunks
+        ]
         return np.concatenate(strips, axis=1)
+
+    @cached_property
+    def chunk_px(self) -> int:
+        """Side of the chunks: smaller where many source pixels go into one, so that memory stays flat."""
+        fits = SOURCE_PX / max(1.0, *self.ratio)
+        return int(np.clip(2.0 ** math.floor(math.log2(fits)), 8, CHUNK_PX))
 
     @cached_property
     def ratio(self) -> tuple[float, float]:
@@ -110,15 +129,22 @@ class Warped:
             return Resampling.nearest
         return Resampling.average if max(self.ratio) >= AVERAGE_FROM else Resampling.cubic
 
-    def _chunk(self, chunk: Window) -> Float:
+    def _at(self, top: int, left: int) -> Window:
+        rows, cols = self.grid.shape
+        return slice(top, min(top + self.chunk_px, rows)), slice(left, min(left + self.chunk_px, cols))
+
+    def _moved(self, chunk: Window) -> Affine:
+        return Affine.translation(chunk[1].start + self.shift_px[1], chunk[0].start + self.shift_px[0])
+
+    def _chunk(self, source: PixelSource | _Held, chunk: Window) -> Float:
         """Resample one chunk of the lattice."""
         rows, cols = (w.stop - w.start for w in chunk)
-        moved = Affine.translation(chunk[1].start + self.shift_px[1], chunk[0].start + self.shift_px[0])
-        window = self._needed(moved, (rows, cols))
+        moved = self._moved(chunk)
+        window = self._needed(chunk)
         if window is None:
-            bands = read_beyond(self.source, (slice(-1, 0), slice(-1, 0))).shape[0]
+            bands = self.source.read((slice(0, 1), slice(0, 1))).shape[0]
             return np.full((bands, rows, cols), np.nan, np.float32)
-        data = read_beyond(self.source, window)
+        data = source.part(window) if isinstance(source, _Held) else read_beyond(source, window)
         seen = np.isfinite(data)
         shared = seen[:1] if (seen == seen[:1]).all() else seen
         layers = np.concatenate([np.where(seen, data, np.float32(0)), shared.astype(np.float32)])
@@ -132,9 +158,10 @@ class Warped:
         enough = np.broadcast_to(weight >= least, value.shape)
         return np.where(enough, value / np.where(enough, weight, np.float32(1)), np.float32(np.nan)).astype(np.float32)
 
-    def _needed(self, moved: Affine, shape: tuple[int, int]) -> Window | None:
+    def _needed(self, chunk: Window) -> Window | None:
         """The source window that a chunk's pixels are made of, or None where the source is not there."""
-        steps = [np.linspace(0, n, _OUTLINE) for n in shape]
+        moved = self._moved(chunk)
+        steps = [np.linspace(0, w.stop - w.start, _OUTLINE) for w in chunk]
         points = np.stack(np.meshgrid(steps[1], steps[0]), axis=-1).reshape(-1, 2)
         x, y = _to_source(self.source.grid, self.grid, moved, points)
         usable = np.isfinite(x) & np.isfinite(y)
@@ -162,7 +189,8 @@ class Warped:
             options = {"YSCALE": min(1.0, 1 / self.ratio[0]), "XSCALE": min(1.0, 1 / self.ratio[1])}
         if self.source.grid.crs == self.grid.crs:
             # In pixels of the source: no coordinate system is needed, and no digits are lost.
-            crs, north = ("EPSG:3857",) * 2, Affine.scale(1, -1)
+            # Far from the origin, as GDAL takes a unit transform for none at all.
+            crs, north = ("EPSG:3857",) * 2, Affine.translation(1e6, 1e6) @ Affine.scale(1, -1)
             transforms = (north @ corner, north @ ~self.source.grid.transform @ self.grid.transform @ moved)
             options["tolerance"] = 0
         else:
@@ -189,8 +217,8 @@ def onto(
     if shift_px == (0.0, 0.0) and source.grid == grid:
         return source
     first = coincides(source.grid, grid)
-    if first is not None and all(float(part).is_integer() for part in shift_px):
-        return Placed(source, grid, (first[0] + int(shift_px[0]), first[1] + int(shift_px[1])))
+    if first is not None and (nearest or all(float(part).is_integer() for part in shift_px)):
+        return Placed(source, grid, (first[0] + round(shift_px[0]), first[1] + round(shift_px[1])))
     return Warped(source, grid, shift_px, nearest)
 
 
@@ -215,11 +243,17 @@ def write_warped(
     Raises:
         NoSpaceError: the disk is full; InputError: the source cannot be read.
     """
-    with warnings.catch_warnings():
-        # rasterio hides this warning itself, but forgets how when several threads warp at once.
-        warnings.simplefilter("ignore", NotGeoreferencedWarning)
-        parts = map_tiles(_as_it_is, source, size=CHUNK_PX, executor=executor)
+    with warping_in_threads():
+        parts = map_tiles(_as_it_is, source, size=2 * CHUNK_PX, executor=executor)
         return write_tiled(path, source.grid, parts, names=names, dtype="float32", nodata=math.nan, unit=unit)
+
+
+@contextmanager
+def warping_in_threads() -> Iterator[None]:
+    """Keep rasterio quiet: it hides a warning of its own making, but forgets how when several threads warp at once."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        yield
 
 
 def outline(source: Grid, grid: Grid) -> tuple[float, float, float, float] | None:
@@ -257,8 +291,22 @@ def _as_it_is(data: Float) -> Float:
     return data
 
 
-def _clip(start: int, length: int) -> slice:
-    return slice(start, min(start + CHUNK_PX, length))
+def _together(source: PixelSource, windows: list[Window]) -> PixelSource | _Held:
+    """Read the windows of neighbouring chunks at once, since each would decode its neighbours' blocks again."""
+    if len(windows) < 2:
+        return source
+    rows, cols = (slice(min(w[axis].start for w in windows), max(w[axis].stop for w in windows)) for axis in (0, 1))
+    if (rows.stop - rows.start) * (cols.stop - cols.start) > SOURCE_PX**2:
+        return source
+    return _Held(read_beyond(source, (rows, cols)), (rows.start, cols.start))
+
+
+def _cut(data: Float, chunk: Window, window: Window) -> Float:
+    """The part of a chunk's pixels that lies in `window`."""
+    rows, cols = (
+        slice(max(w.start - c.start, 0), max(w.stop - c.start, 0)) for c, w in zip(chunk, window, strict=True)
+    )
+    return data[:, rows, cols]
 
 
 def _to_source(source: Grid, grid: Grid, moved: Affine, points: Double) -> tuple[Double, Double]:

@@ -102,8 +102,8 @@ def stretch_limits(samples: ArrayLike, low: float = 1.0, high: float = 99.0) -> 
 def to_rgba(values: ArrayLike, limits: ArrayLike, composite: Composite, gamma: float = 1.0) -> Bytes:
     """Stretch (band, row, col) values of `composite.unique` into uint8 (4, row, col) red, green, blue, alpha.
 
-    `limits` is (band, 2), one row for each unique band; between them values rise as (0 to 1) ** `gamma`, so that below 1
-    dark ground is told apart beside bright roofs. Alpha is 0 where a shown band is NaN (not seen), else 255;
+    `limits` is (band, 2), one row for each unique band; between them values rise as (0 to 1) ** `gamma`, so that
+    below 1 dark ground is told apart beside bright roofs. Alpha is 0 where a shown band is NaN (not seen), else 255;
     colours there are 0. Seen pixels are never made transparent.
     """
     array = np.asarray(values, dtype=np.float32)

@@ -16,7 +16,7 @@ EDITABLE = ("folder",)  # people may replace a file under the same name: look ag
 def acquire(scene: Scene, provider: Provider, query: Query, root: Path, site_id: str) -> SceneRecord:
     """Return the kept scene of a site, fetching it if the archive at `root` does not hold it yet.
 
-    The grid that was asked for is part of the request: a scene kept for another grid is fetched again, as a new version.
+    The grid asked for is part of the request: a scene kept for another grid is fetched again, as a new version.
 
     Raises:
         TemporaryError: the provider is out of reach; InputError: what came cannot be used; NoSpaceError: the disk is

@@ -13,6 +13,7 @@ from geo.files.rasters import describe
 from geo.grid import Window
 from geo.zones import coverage
 from pipelines.detect import ChangeMap
+from pipelines.detect.change_map import LAYERS
 
 STRIP = 1024
 SAME_GROUND = 0.5  # a pixel belongs to a zone if at least this share of it does
@@ -67,7 +68,8 @@ def simes(p: NDArray[np.float32]) -> float | None:
 def _strips(
     polygon: BaseGeometry, change_map: ChangeMap
 ) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float32], NDArray[np.float32]]]:
-    layers, mask = describe(change_map.layers), describe(change_map.mask)
+    layers = describe(change_map.layers, bands=LAYERS, scale=1, offset=0)
+    mask = describe(change_map.mask, bands=("change",), scale=1, offset=0)
     rows, cols = change_map.grid.shape
     for top in range(0, rows, STRIP):
         strip = (slice(top, min(top + STRIP, rows)), slice(0, cols))

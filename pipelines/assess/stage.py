@@ -37,6 +37,7 @@ from pipelines.prepare import Pair, Prepared
 SEEN_FOR_NO_CHANGE = 0.8
 SEEN_AT_ALL = 0.01
 CANDIDATES = 20
+DATES_REVERSED = "The files' own dates contradict the order given and were not used. "
 
 
 def assess(pair: Pair, change_map: ChangeMap, context: Context, *, run_id: str, now: datetime) -> Findings:
@@ -60,7 +61,9 @@ def assess(pair: Pair, change_map: ChangeMap, context: Context, *, run_id: str, 
         min_area_px=change_map.calibration.min_area_px,
     )
     events = events_of(change_map.objects, pair, framing)
-    seen = _observability(pair, events, area_seen(context, pair, change_map))
+    warned = any(warnings_of(look) for look in (pair.before, pair.after))
+    fraction, own_share = area_seen(context, pair, change_map)
+    seen = _observability(pair, events, fraction)
     controls = control_findings(context, change_map, events)
     times = [t for t in (pair.before.record.scene.time, pair.after.record.scene.time) if t is not None]
     return Findings(
@@ -69,8 +72,12 @@ def assess(pair: Pair, change_map: ChangeMap, context: Context, *, run_id: str, 
         created=now,
         software=f"sitewatch {__version__}",
         simulated=pair.simulated,
-        summary=summary(
-            [e for e in events if concerns(e)], seen, change_map.calibration.expected_false_objects, pair.simulated
+        summary=(DATES_REVERSED if warned else "")
+        + summary(
+            [e for e in events if concerns(e)],
+            seen,
+            own_share * change_map.calibration.expected_false_objects,
+            pair.simulated,
         ),
         period=Period.model_validate({"from": min(times, default=None), "to": max(times, default=None)}),
         grid=GridFinding(
@@ -146,7 +153,7 @@ def _used(look: Prepared, role: Role) -> SceneUse:
         credit=record.provenance.credit,
         simulated=record.scene.simulated,
         bands=list(look.bands),
-        notes=list(look.notes),
+        notes=[*map(str, warnings_of(look)), *look.notes],
     )
 
 
@@ -210,14 +217,21 @@ def _candidates(context: Context, events: list[Event]) -> list[Candidate]:
     ]
 
 
+def warnings_of(look: Prepared) -> tuple[object, ...]:
+    """What must be said of a scene before anything else."""
+    stated = look.record.scene.properties.get("warnings", ())
+    return tuple(stated) if isinstance(stated, list | tuple) else ()
+
+
 def limits_of(pair: Pair, change_map: ChangeMap) -> list[str]:
     """What this pair cannot show, in sentences for the report."""
     facts = change_map.calibration
     before, after = pair.before.record.scene.time, pair.after.record.scene.time
-    limits = [
+    limits = [str(warning) for look in (pair.before, pair.after) for warning in warnings_of(look)]
+    limits.append(
         "Two images show that the ground changed between them; they do not show when, nor that the change lasts."
         " No finding here is called confirmed."
-    ]
+    )
     if before is None or after is None:
         limits.append("At least one image states no date, so no finding can be placed in time.")
     else:

@@ -37,6 +37,15 @@ def summary(events: list[Event], seen: Observability, expected_false: float, sim
     noun = "change" if len(events) == 1 else "changes"
     when = interval(events[0].not_before, events[0].not_after)
     return (
-        f"{prefix}{len(events)} {noun} {when} ({told}; {named});"
-        f" about {expected_false:.2g} of them expected to be false; {share} of the ground was seen on both dates."
+        f"{prefix}{len(events)} {noun} {when} ({told}; {named}); up to {roughly(expected_false)} would be flagged"
+        f" here by chance alone; {share} of the ground was seen on both dates."
     )
+
+
+def roughly(number: float) -> str:
+    """A count that is an estimate, without false precision.
+
+    >>> roughly(0.0321), roughly(0.74), roughly(3.8), roughly(41.2)
+    ('0.03', '0.7', '4', '41')
+    """
+    return f"{number:.1g}" if number < 1 else f"{number:.0f}"

@@ -173,22 +173,32 @@ def control_findings(context: Context, change_map: ChangeMap, events: list[Event
                 observed_fraction=seen.observed_fraction,
                 flagged_fraction=seen.changed_fraction,
                 flagged_objects=sum(e.zone == f"control {control.id}" for e in events),
+                geometry=dict(mapping(control.polygon)),
             )
         )
     return found
 
 
-def area_seen(context: Context, pair: Pair, change_map: ChangeMap) -> float:
-    """Share of the run's ground that both dates show.
+def area_seen(context: Context, pair: Pair, change_map: ChangeMap) -> tuple[float, float]:
+    """Share of the run's ground that both dates show, and that ground's share of all that both images show.
 
     Without an area of interest the ground is what the better of the two images shows at all: what lies outside of
     both was never promised.
     """
+    observed_px = change_map.calibration.observed_px
     if context.area is not None:
-        return zone_seen(to_grid(context.area, change_map.grid), change_map).observed_fraction
+        seen = zone_seen(to_grid(context.area, change_map.grid), change_map)
+        own = seen.observed_fraction * seen.area_px / observed_px if observed_px else 0.0
+        # What of the area lies beyond the images was not seen either.
+        inside = seen.area_px / _pixels(context.area, change_map)
+        return seen.observed_fraction * min(1.0, inside), min(1.0, own)
     rows, cols = change_map.grid.shape
     best = max(pair.before.clear_fraction, pair.after.clear_fraction)
-    return min(1.0, change_map.calibration.observed_px / (rows * cols) / best) if best > 0 else 0.0
+    return (min(1.0, observed_px / (rows * cols) / best) if best > 0 else 0.0), 1.0
+
+
+def _pixels(area: BaseGeometry, change_map: ChangeMap) -> float:
+    return float(to_grid(area, change_map.grid).area / abs(change_map.grid.transform.determinant))
 
 
 def _metres_per_unit(change_map: ChangeMap) -> float:

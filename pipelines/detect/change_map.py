@@ -61,7 +61,7 @@ class Calibration:
     Attributes:
         method: one sentence on the null distribution.
         fdr: false-discovery rate asked for.
-        p_strong: p at or below which a pixel seeds change; p_weak: p to which a seed grows (hysteresis).
+        p_strong: p of a pixel that is change by itself; p_weak: p at or below which touching pixels form a piece.
         min_area_px: minimum mapping unit in pixels; min_area_m2 in square metres where known.
         expected_false_objects: expected number of false objects in this run's observed area.
         observed_px: pixels with both dates clear; flagged_px: pixels called change.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,6 +19,8 @@ from pipelines.prepare.settings import PrepareSettings
 
 HIDING = np.uint8(0xFF & ~Flag.SUSPECT)
 """Flags that hide the ground. A suspect pixel was seen; what to make of it is for a later stage to say."""
+
+OPTIONS = ("bands", "scale", "offset", "nodata", "law")
 
 _UNNAMED = re.compile(r"b\d+")
 
@@ -81,14 +84,11 @@ class Look:
 
 def look_at(record: SceneRecord, settings: PrepareSettings) -> Look:
     """Open one kept scene; raise InputError where it is no usable image."""
-    file = describe(
-        record.path,
-        bands=settings.bands,
-        scale=settings.scale,
-        offset=settings.offset,
-        nodata=settings.nodata,
-        law=settings.law,
-    )
+    # What a provider learned about the file (a STAC item beside it, the user's words) travels with the scene.
+    stated = record.scene.properties.get("describe", {})
+    told = {key: value for key, value in stated.items() if key in OPTIONS} if isinstance(stated, Mapping) else {}
+    given = {key: getattr(settings, key) for key in OPTIONS if getattr(settings, key) is not None}
+    file = describe(record.path, **{**told, **given})
     return Look(record=record, file=file, notes=file.encoding.notes)
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from geo.files.warp import Warped, onto, write_warped
+from geo.files.warp import Warped, onto, warping_in_threads, write_warped
 from geo.grid import Grid
 from geo.raster import Flag
 from geo.scene import SceneRecord
@@ -88,7 +88,8 @@ def _prepared(look: Look, grid: Grid, registration: Registration, path: Path, ex
         source = write_warped(source, path, names=look.file.bands, unit=unit, executor=executor)
     few = look.file if grid.shape[0] * grid.shape[1] <= _ALL_BANDS_UP_TO_PX else look.file.select(look.file.bands[:1])
     flags = onto(Flags(few), grid, shift_px=registration.correction_px, nearest=True)
-    count = fold_tiles(_count, _add, flags, executor=executor)
+    with warping_in_threads():
+        count = fold_tiles(_count, _add, flags, executor=executor)
     shares = {
         str(flag.name).lower(): int(number) / count.total
         for flag, number in zip(Flag, count.bits, strict=True)

@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import matplotlib
+import matplotlib as mpl
 from matplotlib import font_manager, patheffects
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -52,7 +52,7 @@ _KEYED = 10
 _DASH = {"solid": "-", "dash": (0, (4, 2.5)), "dot": (0, (1, 1.5))}
 _HALO = [patheffects.withStroke(linewidth=2.2, foreground="white")]
 _SEGMENT_COLOURS = {"changed": VERMILION, "no change seen": BLUE, "not observed": UNSEEN, "not observable": UNSEEN}
-_UNSEEN_PATCH = {"facecolor": "white", "edgecolor": UNSEEN, "hatch": "////"}
+_UNSEEN_PATCH: dict[str, Any] = {"facecolor": "white", "edgecolor": UNSEEN, "hatch": "////"}
 
 
 @dataclass(frozen=True)
@@ -220,6 +220,12 @@ def _zones(axes: Any, sheet: Sheet) -> list[Any]:
         ]  # fmt: skip
         if findings.perimeter.gaps:
             handles.append(Line2D([], [], color=PURPLE, linewidth=2.5, linestyle=_DASH["dot"], label="gap"))
+    return handles + _building_zones(axes, sheet)
+
+
+def _building_zones(axes: Any, sheet: Sheet) -> list[Any]:
+    """Outlines of buildings, dotted where nothing can be told of them."""
+    findings, handles = sheet.findings, []
     for building in findings.buildings:
         told = building.status is not None
         for xs, ys in _rings(sheet.picture.place(building.geometry)):
@@ -245,8 +251,8 @@ def _legend(figure: Figure, sheet: Sheet, zones: list[Any], corner: tuple[float,
         handles=handles + zones, loc="upper left", bbox_to_anchor=corner, fontsize=7, frameon=False, handlelength=2.4,
         borderaxespad=0, labelspacing=0.9,
     )  # fmt: skip
-    for text in legend.get_texts():
-        text.set_parse_math(False)
+    for entry in legend.get_texts():
+        entry.set_parse_math(False)
 
 
 def _scale_and_north(axes: Any, picture: Picture) -> None:
@@ -377,10 +383,10 @@ def _own_defaults() -> Iterator[None]:
     """Matplotlib as shipped: a user's matplotlibrc must not show in a published figure."""
     shipped = {
         name: value
-        for name, value in matplotlib.rcParamsDefault.items()
+        for name, value in mpl.rcParamsDefault.items()
         if not name.startswith(("backend", "date.", "interactive", "toolbar", "webagg", "tk.", "keymap", "savefig.dir"))
     }
-    with matplotlib.rc_context(shipped):
-        matplotlib.rcParams["font.family"] = ["DejaVu Sans"]
-        matplotlib.rcParams["hatch.linewidth"] = 1.2
+    with mpl.rc_context(shipped):
+        mpl.rcParams["font.family"] = ["DejaVu Sans"]
+        mpl.rcParams["hatch.linewidth"] = 1.2
         yield

@@ -122,9 +122,9 @@ def north(grid: Grid) -> tuple[float, float] | None:
     if grid.crs is None:
         return None
     rows, cols = grid.shape
-    centre = to_lonlat(from_pixels(Point(cols / 2, rows / 2), grid), grid)
+    centre = cast("Point", to_lonlat(from_pixels(Point(cols / 2, rows / 2), grid), grid))
     lon, lat, _ = Geod(ellps="WGS84").fwd(centre.x, centre.y, 0.0, _NORTH_STEP_M)
-    tip = to_pixels(to_grid(Point(lon, lat), grid), grid)
+    tip = cast("Point", to_pixels(to_grid(Point(lon, lat), grid), grid))
     height, width = grid.pixel_size_m or (1.0, 1.0)
     x, y = (tip.x - cols / 2) * width, (tip.y - rows / 2) * height
     length = math.hypot(x, y)
@@ -137,7 +137,9 @@ def corner_words(grid: Grid) -> list[str]:
     if grid.crs is None:
         return [f"image of {cols} × {rows} pixels, no georeference"]
     places = (("upper left", 0, 0), ("lower right", cols, rows), ("centre", cols / 2, rows / 2))
-    return [f"{name} {_lonlat(to_lonlat(from_pixels(Point(x, y), grid), grid))}" for name, x, y in places]
+    return [
+        f"{name} {_lonlat(cast('Point', to_lonlat(from_pixels(Point(x, y), grid), grid)))}" for name, x, y in places
+    ]
 
 
 def _lonlat(point: Point) -> str:

@@ -103,8 +103,8 @@ def _about(page: Page) -> dict[str, Any]:
     state_class, state_word = _STATES[findings.observability.state]
     used = [scene for scene in findings.scenes if scene.used]
     review = (
-        "Verdicts are written in QGIS into the table “reviews” of findings.gpkg. That changes the file, and a check will"
-        " rightly say so: work on a copy of this folder."
+        "Verdicts are written in QGIS into the table “reviews” of findings.gpkg. That changes the file, and a check"
+        " will rightly say so: work on a copy of this folder."
         if page.lineage.review is None
         else f"Verdicts are written in QGIS into {page.lineage.review}, which no run ever replaces; this folder stays"
         " as it was made."
@@ -123,8 +123,8 @@ def _about(page: Page) -> dict[str, Any]:
         "perimeter_share": percent(findings.perimeter.completeness) if findings.perimeter else "",
         "review_words": review, "previous": page.lineage.previous_manifest, "created": when(findings.created),
         "versions": list(page.versions.items()),
-        "citation": f"{'SIMULATED. ' if findings.simulated else ''}{findings.software}: change report on {site}, {dates}, "
-        f"run {findings.run_id}, made {short_day(findings.created)}. {credits_of(used)}.",
+        "citation": f"{'SIMULATED. ' if findings.simulated else ''}{findings.software}: change report on {site}, "
+        f"{dates}, run {findings.run_id}, made {short_day(findings.created)}. {credits_of(used)}.",
     }  # fmt: skip
 
 
@@ -151,7 +151,7 @@ def _pictures(page: Page) -> dict[str, Any]:
             change_picture(picture), lossless=True),
         "shapes": shapes_of_events(page.events, picture), "zones": zones, "zone_legend": zone_legend,
         "shown": page.shown, "extent_words": wide, "place_words": "; ".join(corner_words(picture.grid)).capitalize(),
-        "north_words": "not known" if direction is None else "up" if upwards else "not up; see the arrow in the figures",
+        "north_words": "not known" if direction is None else "up" if upwards else "not up; see the figures' arrow",
         "alt_map": f"{len(page.events)} changes outlined; {percent(1 - page.observed)} not observed, hatched.",
     }  # fmt: skip
 

@@ -79,12 +79,14 @@ def test_what_qgis_writes_is_read() -> None:
     for key in ("location", "timeline", "sensors"):
         properties[key] = json.dumps(properties[key])
     properties["since"] = "2017/08/10"
+    document["features"][BUILDING]["properties"]["planned"] = "true"
     rings = document["features"][PERIMETER]["geometry"]["coordinates"]
     rings = [[[*p, 12.5] for p in ring] for ring in rings]
     document["features"][PERIMETER]["geometry"] = {"type": "MultiPolygon", "coordinates": [rings]}
     assert parse(document).location == parse(sitefiles.document()).location
     assert parse(document).perimeter == parse(sitefiles.document()).perimeter
     assert parse(document).timeline == parse(sitefiles.document()).timeline
+    assert parse(document).buildings[0].planned is True
 
 
 @pytest.mark.parametrize("kind", LOCATION_CLASSES)
@@ -251,8 +253,9 @@ def test_messages_never_tell_where() -> None:
         (b"[" * 40 + b"]" * 40, "nested too deeply"),
         (b"[" + b"9" * 5000 + b"]", "number that no coordinate"),
         (b" " * 20_000_001, "larger than 20 MB"),
+        (b"[" + b"[103.1,10.2]," * 1_000_000 + b"]", "more than 50,000 vertices"),
     ],
-    ids=range(9),
+    ids=range(10),
 )
 def test_hostile_text_is_refused(text: bytes, expected: str) -> None:
     """What is not honest JSON never gets as far as a geometry."""

@@ -15,7 +15,7 @@ from geo.errors import ConfigurationError, InputError
 from geo.grid import Grid
 from geo.providers.simulator.orbits import HALF_METRE, OPTICAL, RADAR, SENSORS, passes
 from geo.providers.simulator.plan import Scenario
-from geo.providers.simulator.scenes import LICENCE, PIXEL_M, as_scene, deliver
+from geo.providers.simulator.scenes import LICENCE, PIXEL_M, as_scene, deliver, scene_id
 from geo.providers.simulator.truth import site_collection, truth
 from geo.providers.simulator.world import build, default_grid
 from geo.scene import Provenance, Query, Scene
@@ -24,7 +24,7 @@ __all__ = [
     "HALF_METRE", "OPTICAL", "RADAR", "SENSORS", "Scenario", "Simulator", "default_grid", "site_collection", "truth",
 ]  # fmt: skip
 CREDIT = "SIMULATED, no satellite data"
-HALF_METRE_MARGIN_M = 260.0
+HALF_METRE_MARGIN_M = 250.0
 MAX_PIXELS = 40_000_000
 
 
@@ -72,11 +72,8 @@ class Simulator:
             InputError: the scene is not one of this scenario, or the folder cannot be written to.
             ConfigurationError: the query's grid does not touch the simulated world, or asks for too many pixels.
         """
-        seen = (
-            next((p for p in passes(self.scenario, scene.sensor) if as_scene(self.scenario, p).id == scene.id), None)
-            if scene.sensor in SENSORS
-            else None
-        )
+        known = passes(self.scenario, scene.sensor) if scene.sensor in SENSORS else ()
+        seen = next((p for p in known if p.time == scene.time and scene_id(self.scenario, p) == scene.id), None)
         if seen is None:
             raise InputError(f"{scene.id} is no scene of this simulated world; search it with the same seed first.")
         path = folder / f"{scene.id}.tif"
@@ -106,8 +103,8 @@ class Simulator:
         west, south, east, north = plan.bounds
         if not (left < east and right > west and bottom < north and top > south):
             raise ConfigurationError(
-                f"the simulated world lies around {self.scenario.lon:.4f} E, {self.scenario.lat:.4f} N; the grid asked for "
-                "does not touch it. Scan the simulated site, or use another provider."
+                f"the simulated world lies around {self.scenario.lon:.4f} E, {self.scenario.lat:.4f} N and the grid "
+                "asked for does not touch it; scan the simulated site, or use another provider."
             )
         return left, bottom, right, top
 

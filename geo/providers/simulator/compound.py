@@ -6,7 +6,7 @@ then turned and moved into place.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -14,11 +14,11 @@ import numpy as np
 from shapely import affinity
 from shapely.geometry import LineString, Point, Polygon, box
 from shapely.geometry.base import BaseGeometry
-from shapely.ops import substring
+from shapely.ops import substring, unary_union
 
 from geo.providers.simulator import fields
 from geo.providers.simulator.estate import slices
-from geo.providers.simulator.plan import Compound, Parcel, Scenario
+from geo.providers.simulator.plan import Compound, Parcel, Placement, Scenario
 
 GROUND_BROKEN, INAUGURATED = date(2017, 8, 10), date(2022, 3, 22)
 WALL_WIDTH_M, SECTION_M, GATE_M = 0.5, 46.0, 9.0
@@ -43,7 +43,7 @@ class _Calendar:
 
 def reach_m(scenario: Scenario) -> float:
     """Return a radius about the origin that holds the compound and its surroundings."""
-    return 110 + 0.75 * np.sqrt((scenario.area_ha or 24.0) * 1e4)
+    return 110 + 0.75 * math.sqrt((scenario.area_ha or 24.0) * 1e4)
 
 
 def build(scenario: Scenario) -> Compound:
@@ -51,20 +51,18 @@ def build(scenario: Scenario) -> Compound:
     draw = fields.rng(scenario.seed, "compound")
     canonical = scenario.seed == 0
     area = (scenario.area_ha or (20.0 if canonical else float(draw.uniform(16, 24)))) * 1e4
-    turn = 9.0 if canonical else float(draw.uniform(-40, 40))
-    move = (12.0, -18.0) if canonical else tuple(float(v) for v in draw.uniform(-60, 60, 2))
+    turn = 9.0 if canonical else float(draw.uniform(-40, 40) + 90 * draw.integers(4))
+    move = (12.0, -18.0) if canonical else (float(draw.uniform(-60, 60)), float(draw.uniform(-60, 60)))
     weeks, pace = (0, 1.0) if canonical else (int(draw.integers(-20, 21)), float(draw.uniform(0.8, 1.05)))
     calendar = _Calendar(scenario.start or GROUND_BROKEN + timedelta(weeks=weeks), pace)
 
-    def place(shape: BaseGeometry) -> BaseGeometry:
-        return affinity.translate(affinity.rotate(shape, turn, origin=(0, 0)), *move)
-
+    place = Placement(turn, *move)
     outline, gate = _outline(draw, area)
     works = [
         *_clearing(draw, outline, gate, calendar, scenario.outer_strip_m),
-        *_streets(outline, gate, calendar),
         *_lawns(draw, outline, calendar),
-        *_buildings(draw, outline, calendar),
+        *(streets := _streets(outline, gate, calendar)),
+        *_buildings(draw, outline, unary_union([s.shape for s in streets]), calendar),
         *_wall(draw, outline, gate, calendar, scenario.wall_height_m),
     ]
     drive = LineString([(gate.x, gate.y + 2), (gate.x, gate.y - 330)]).buffer(3.2)
@@ -72,8 +70,8 @@ def build(scenario: Scenario) -> Compound:
     return Compound(
         outline=place(outline),
         wall=place(LineString(outline.exterior.coords)),
-        works=tuple(_moved(work, place) for work in works),
-        access=_moved(access, place),
+        works=tuple(work.placed(place) for work in works),
+        access=access.placed(place),
         dates={
             "clearing": calendar.start,
             "cleared": max(d for w in works if w.group == "clearing" if (d := w.since("earth"))),
@@ -83,11 +81,6 @@ def build(scenario: Scenario) -> Compound:
             "inaugurated": calendar.day((INAUGURATED - GROUND_BROKEN).days),
         },
     )
-
-
-def _moved(work: Parcel, place: Callable[[BaseGeometry], BaseGeometry]) -> Parcel:
-    facts = {k: place(v) if isinstance(v, BaseGeometry) else v for k, v in work.facts.items()}
-    return Parcel(work.name, work.group, place(work.shape), work.covers, work.height_m, work.vigour, facts)
 
 
 def _outline(draw: np.random.Generator, area: float) -> tuple[Polygon, Point]:
@@ -145,7 +138,7 @@ def _lawns(draw: np.random.Generator, outline: Polygon, calendar: _Calendar) -> 
     inside = outline.buffer(-9)
     for n in range(9):
         row, col = divmod(n, 3)
-        quarter = box(columns[col], rows[row], columns[col + 1], rows[row + 1]).buffer(-6).intersection(inside)
+        quarter = box(columns[col], rows[row], columns[col + 1], rows[row + 1]).intersection(inside)
         sown = calendar.day(float(draw.uniform(1000, 1560)))
         covers = ((None, None), (sown, "lawn"))
         works.append(Parcel(f"lawn-{n + 1}", "lawn", quarter, covers, vigour=float(draw.uniform(0.85, 1.1))))
@@ -154,7 +147,7 @@ def _lawns(draw: np.random.Generator, outline: Polygon, calendar: _Calendar) -> 
     return works
 
 
-def _buildings(draw: np.random.Generator, outline: Polygon, calendar: _Calendar) -> list[Parcel]:
+def _buildings(draw: np.random.Generator, outline: Polygon, streets: BaseGeometry, calendar: _Calendar) -> list[Parcel]:
     """The administration first, then houses row by row; towers at the corners last."""
     left, low, right, high = outline.bounds
     inside = outline.buffer(-16)
@@ -172,10 +165,10 @@ def _buildings(draw: np.random.Generator, outline: Polygon, calendar: _Calendar)
     works: list[Parcel] = []
     begun = np.sort(draw.uniform(150, 1380, len(plans)))
     begun[0] = 92.0
-    taken = Polygon()
+    taken: BaseGeometry = streets
     for (label, shape, at, height), after in zip(plans, begun, strict=True):
         shape = affinity.translate(shape, *at)
-        if not shape.within(inside) or shape.buffer(5).intersects(taken):
+        if not shape.within(inside) or shape.buffer(4).intersects(taken):
             continue
         taken = taken.union(shape)
         works.append(_house(draw, len(works) + 1, (label, shape, height), float(after), calendar))
@@ -204,7 +197,7 @@ def _wall(
     ring = outline.exterior
     start = ring.project(gate)
     line = LineString([*substring(ring, start, ring.length).coords, *list(substring(ring, 0, start).coords)[1:]])
-    built = substring(line, GATE_M / 2, line.length - GATE_M / 2)
+    built = LineString(substring(line, GATE_M / 2, line.length - GATE_M / 2).coords)
     count = max(4, round(built.length / SECTION_M))
     edges = np.linspace(0, built.length, count + 1)
     order = [i // 2 if i % 2 == 0 else count - 1 - i // 2 for i in range(count)]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from itertools import pairwise
 
 import numpy as np
 from shapely import affinity
@@ -16,13 +17,11 @@ from shapely.geometry.base import BaseGeometry
 from shapely.ops import unary_union
 
 from geo.providers.simulator import fields
-from geo.providers.simulator.plan import Parcel, Scenario
+from geo.providers.simulator.plan import Felling, Parcel, Scenario, polygons
 
 FIRST_DAY, LAST_DAY = date(2015, 7, 1), date(2025, 12, 31)
 ROAD_GAP_M = 9.0
 REPLANT_SPAN = (date(2016, 3, 1), date(2022, 6, 1))
-
-Replanted = dict[str, tuple[Polygon, date, date, date]]
 
 
 @dataclass
@@ -31,7 +30,7 @@ class Estate:
 
     axis_deg: float
     ground: list[Parcel] = field(default_factory=list)
-    replanted: Replanted = field(default_factory=dict)
+    replanted: dict[str, Felling] = field(default_factory=dict)
     controls: list[Polygon] = field(default_factory=list)
     middle: Polygon = field(default_factory=Polygon)
 
@@ -59,14 +58,19 @@ def lay_out(scenario: Scenario, keep_clear_m: float) -> Estate:
     return estate
 
 
+def _square(half: float) -> Polygon:
+    return box(-half, -half, half, half)
+
+
 def _always(name: str, group: str, shape: BaseGeometry, kind: str, vigour: float = 1.0) -> Parcel:
     return Parcel(name, group, shape, ((None, kind),), vigour=vigour)
 
 
 def _cuts(draw: np.random.Generator, reach: float, choices: tuple[float, ...]) -> list[float]:
     """Positions of the estate's roads along one axis, from -reach to reach, the middle inside a block."""
-    up, down = [float(draw.uniform(0.4, 0.6)) * choices[-1]], []
-    down.append(up[0] - choices[-1])
+    middle = float(draw.choice(choices))
+    up = [float(draw.uniform(0.4, 0.6)) * middle]
+    down = [up[0] - middle]
     while up[-1] < reach:
         up.append(up[-1] + float(draw.choice(choices)))
     while down[-1] > -reach:
@@ -79,11 +83,11 @@ def _blocks(draw: np.random.Generator, scenario: Scenario, axis: float) -> list[
     reach = scenario.extent_m * 0.75
     columns = _cuts(draw, reach, (240.0, 300.0, 400.0, 500.0))
     rows = _cuts(draw, reach, (220.0, 300.0, 400.0, 560.0))
-    limit = box(*(v * scenario.extent_m / 2 for v in (-1, -1, 1, 1)))
+    limit = _square(scenario.extent_m / 2)
     gap = ROAD_GAP_M / 2
     found = []
-    for left, right in zip(columns, columns[1:], strict=False):
-        for low, high in zip(rows, rows[1:], strict=False):
+    for left, right in pairwise(columns):
+        for low, high in pairwise(rows):
             block = affinity.rotate(box(left + gap, low + gap, right - gap, high - gap), axis, origin=(0, 0))
             if block.intersects(limit):
                 found.append(block)
@@ -99,7 +103,7 @@ def _plant(
     clear_m: float,
 ) -> None:
     """Give each block its palms; fell and replant some; keep some as controls."""
-    inside = box(*(v * (scenario.extent_m / 2 - 350) for v in (-1, -1, 1, 1)))
+    inside = _square(scenario.extent_m / 2 - 350)
     centre = Point(0, 0).buffer(clear_m)
     free = [b for b in whole if b.within(inside) and not b.intersects(centre) and b.area >= 5e4]
     order = [free[i] for i in draw.permutation(len(free))]
@@ -140,7 +144,7 @@ def _fell(draw: np.random.Generator, estate: Estate, name: str, block: Polygon, 
         covers = ((None, "palm"), (day, "replanted"))
         estate.ground.append(Parcel(f"{name}-{n + 1}", "replanted", strip, covers, vigour=vigour))
         last, day = day, day + timedelta(int(draw.integers(4, 12)))
-    estate.replanted[name] = (block, start, last, last + timedelta(int(draw.integers(45, 90))))
+    estate.replanted[name] = Felling(block, start, last, last + timedelta(int(draw.integers(45, 90))))
 
 
 def slices(shape: Polygon, count: int, axis_deg: float) -> list[Polygon]:
@@ -150,7 +154,7 @@ def slices(shape: Polygon, count: int, axis_deg: float) -> list[Polygon]:
     left, low, right, high = flat.bounds
     width = (right - left) / count
     parts = [flat.intersection(box(left + i * width, low - 1, left + (i + 1) * width, high + 1)) for i in range(count)]
-    return [affinity.rotate(p, axis_deg, origin=about) for p in parts if not p.is_empty]
+    return [p for part in parts for p in polygons(affinity.rotate(part, axis_deg, origin=about))]
 
 
 def _roads(draw: np.random.Generator, estate: Estate, half: float, hamlets: list[tuple[float, float]]) -> None:
@@ -160,14 +164,13 @@ def _roads(draw: np.random.Generator, estate: Estate, half: float, hamlets: list
     )
     estate.ground.append(_always("tracks", "road", gaps, "dirt"))
     y = hamlets[0][1] - 25
-    points = [
-        (x, y + 60 * np.sin(x / 900 + float(draw.uniform(0, 0.4)))) for x in np.linspace(-half - 60, half + 60, 14)
-    ]
+    xs = np.linspace(-half - 60, half + 60, 14)
+    points = np.column_stack([xs, y + 60 * np.sin(xs / 900 + draw.uniform(0, 0.4, len(xs)))])
     road = LineString(points)
     estate.ground.append(_always("road-verge", "road", road.buffer(9), "meadow"))
     estate.ground.append(_always("road", "road", road.buffer(3.6), "asphalt"))
     for n, place in enumerate(hamlets[1:]):
-        lane = LineString([place, road.interpolate(road.project(Point(place)))])
+        lane = LineString([Point(place), road.interpolate(road.project(Point(place)))])
         estate.ground.append(_always(f"lane-{n + 1}", "road", lane.buffer(2.6), "dirt"))
 
 
@@ -266,7 +269,7 @@ def _hamlet(draw: np.random.Generator, estate: Estate, place: tuple[float, float
 def _farmers(draw: np.random.Generator, estate: Estate, blocks: list[Polygon], clear_m: float) -> None:
     """Small clearings of half a hectare to two that are sown and grow over within the year."""
     apart = [b for b in blocks if not b.intersects(Point(0, 0).buffer(clear_m)) and b.area > 5e4]
-    used = [*estate.controls, *(shape for shape, *_ in estate.replanted.values())]
+    used = [*estate.controls, *(felling.shape for felling in estate.replanted.values())]
     apart = [b for b in apart if not any(b.intersects(u) for u in used)]
     for n in range(min(3, len(apart))):
         block = apart[int(draw.integers(len(apart)))]

@@ -61,7 +61,9 @@ def smooth(xs: NDArray[np.float64], ys: NDArray[np.float64], scale_m: float, see
     values = (hashed(columns[None, :], rows[:, None], seed) - 0.5).astype(np.float32) / np.float32(_SMOOTH_SD)
     i, j = y0 - rows[0], x0 - columns[0]
     bands = values[i] + fy[:, None] * (values[i + 1] - values[i])
-    return bands[:, j] + fx * (bands[:, j + 1] - bands[:, j])
+    near: Float = bands[:, j]
+    near += fx * (bands[:, j + 1] - near)
+    return near
 
 
 def octaves(xs: NDArray[np.float64], ys: NDArray[np.float64], scales_m: tuple[float, ...], seed: int) -> Float:
@@ -78,7 +80,7 @@ def white(xs: NDArray[np.float64], ys: NDArray[np.float64], cell_m: float, seed:
     """Return independent numbers, one a cell of `cell_m`, mean 0 and standard deviation 1, not far out (uniform)."""
     columns = np.floor(xs / cell_m).astype(np.int64)
     rows = np.floor(ys / cell_m).astype(np.int64)
-    return ((hashed(columns[None, :], rows[:, None], seed) - 0.5) * np.sqrt(12.0)).astype(np.float32)
+    return np.asarray((hashed(columns[None, :], rows[:, None], seed) - 0.5) * np.sqrt(12.0), np.float32)
 
 
 def _lattice(at: NDArray[np.float64], scale_m: float) -> tuple[NDArray[np.int64], Float]:

@@ -16,7 +16,7 @@ from shapely.geometry.base import BaseGeometry
 from geo.grid import Grid
 from geo.providers.simulator import fields, surface
 from geo.providers.simulator.orbits import Pass, shift_m, sun
-from geo.providers.simulator.plan import Parcel, Plan
+from geo.providers.simulator.plan import Parcel, Plan, outer_ring
 from geo.providers.simulator.surface import Light
 
 PIXEL_M = 0.5
@@ -43,17 +43,19 @@ def render(plan: Plan, scene: Pass, grid: Grid) -> Field:
     look = surface.table((*plan.ground, *plan.works), moment)
     ground = surface.paint(plan.ground, moved, 1)
     labels = _without_height(plan, moved, moment, ground)
-    refl = np.ascontiguousarray(look.optical[:, _INDEX].T)[:, labels]
-    _texture(plan, moved, look.texture[:, 0][labels], refl)
+    refl = np.stack([np.take(look.optical[:, n], labels) for n in _INDEX])
+    _texture(plan, moved, np.take(look.texture[:, 0], labels), refl)
     _palms(plan, moved, moment, labels, refl)
     dark = _shade(plan, moved, moment, labels, frame)
     _houses(plan, moved, moment, scene, (refl, dark), frame)
-    refl *= np.where(dark[None] > 0, surface.SKYLIGHT[_INDEX][:, None, None], np.float32(1))
-    for band in refl:
-        ndimage.gaussian_filter(band, 0.75, output=band, truncate=3)
+    for n, band in enumerate(refl):
+        band *= np.array([1.0, surface.SKYLIGHT[_INDEX[n]]], np.float32)[dark]
+        ndimage.gaussian_filter(band, 0.75, output=band, truncate=2.7)
     draw = fields.rng(scenario.seed, "half-metre", scene.time.isoformat())
-    refl *= np.float32(1 + draw.normal(0, 0.03))
-    refl += draw.standard_normal(refl.shape, np.float32) * np.float32(0.0035)
+    gain = np.float32(1 + draw.normal(0, 0.03))
+    for band in refl:
+        band *= gain
+        band += draw.standard_normal(band.shape, np.float32) * np.float32(0.0035)
     xs, ys = surface.centres(moved)
     left, bottom, right, top = plan.bounds
     outside = ~(((ys > bottom) & (ys < top))[:, None] & ((xs > left) & (xs < right))[None, :])
@@ -78,8 +80,10 @@ def _without_height(plan: Plan, grid: Grid, moment: Light, ground: surface.Label
 def _texture(plan: Plan, grid: Grid, rough: Field, refl: Field) -> None:
     xs, ys = surface.centres(grid)
     seed = fields.key(plan.scenario.seed, "half-metre texture")
-    grain = fields.octaves(xs, ys, (24.0, 7.0, 2.2, 1.1), seed)
-    refl *= 1 + np.clip(1.5 * rough * grain, -0.6, 0.9)
+    grain = fields.octaves(xs, ys, (18.0, 4.5, 1.3), seed)
+    rough *= np.float32(1.5) * grain
+    rough += 1
+    refl *= np.clip(rough, 0.4, 1.9, out=rough)
 
 
 def _crown_radius(parcel: Parcel, moment: Light) -> float:
@@ -97,8 +101,8 @@ def _palms(plan: Plan, grid: Grid, moment: Light, labels: surface.Labels, refl: 
     planted = np.flatnonzero((radii[labels] > 0).any(axis=1))
     toward = math.radians(moment.azimuth_deg)
     for top in range(0, len(planted), 256):  # a strip at a time, to spare memory
-        rows = planted[top : top + 256]
-        rows = slice(int(rows[0]), int(rows[-1]) + 1)
+        lines = planted[top : top + 256]
+        rows = slice(int(lines[0]), int(lines[-1]) + 1)
         strip = grid.window((rows, slice(0, grid.shape[1])))
         radius = radii[labels[rows]]
         east, north, tree = _nearest_palm(plan, strip)
@@ -139,7 +143,7 @@ def _nearest_palm(plan: Plan, grid: Grid) -> tuple[Field, Field, Field]:
         else:
             nearer = du * du + dv * dv < best[0] ** 2 + best[1] ** 2
             best = np.where(nearer, du, best[0]), np.where(nearer, dv, best[1]), np.where(nearer, own, best[2])
-    assert best is not None  # noqa: S101
+    assert best is not None  # noqa: S101 - the loop ran twice
     cos, sin = np.float32(math.cos(turn)), np.float32(math.sin(turn))
     return best[0] * cos - best[1] * sin, best[0] * sin + best[1] * cos, best[2]
 
@@ -174,7 +178,7 @@ def _moved(mask: NDArray[np.bool_], rows: int, cols: int) -> NDArray[np.bool_]:
 def _houses(
     plan: Plan, grid: Grid, moment: Light, scene: Pass, onto: tuple[Field, NDArray[np.uint8]], frame: Polygon
 ) -> None:
-    """Draw what stands: its facade where the view sees it, then its roof, moved away from the satellite by its height."""
+    """Draw what stands: its facade where the view sees it, then its roof, leaning away from the satellite."""
     refl, dark = onto
     lean = math.tan(math.radians(scene.view_zenith_deg))
     away = math.radians(scene.view_azimuth_deg + 180)
@@ -200,7 +204,7 @@ def _houses(
     if roofs:
         features.rasterize([*facades, *roofs], out=drawn, transform=grid.transform)
         on = drawn > 0
-        refl[:, on] = np.array(colours, np.float32).T[:, drawn[on]] * (refl[:, on] * 0 + 1)
+        refl[:, on] = np.array(colours, np.float32).T[:, drawn[on]]
         dark[drawn > 1] = 0
 
 
@@ -211,7 +215,7 @@ def _slopes(parcel: Parcel, moment: Light) -> tuple[float, float]:
 
 def _sunny_half(roof: BaseGeometry, moment: Light) -> BaseGeometry:
     """Return the half of a roof, along its ridge, whose slope faces the sun."""
-    ring = np.array(roof.minimum_rotated_rectangle.exterior.coords)[:4]
+    ring = outer_ring(roof.minimum_rotated_rectangle)[:4]
     sides = np.diff(np.vstack([ring, ring[:1]]), axis=0)
     long = int(np.hypot(*sides.T).argmax() % 2)
     middles = [(ring[long + 1] + ring[(long + 2) % 4]) / 2, (ring[long] + ring[(long + 3) % 4]) / 2]

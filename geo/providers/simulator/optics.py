@@ -55,6 +55,7 @@ def render(plan: Plan, scene: Pass, grid: Grid) -> Look:
     refl[list(TWENTY_METRE)] = doubled(rough)
     seen = np.ascontiguousarray(refl[:, inside[0], inside[1]])
     seen[list(TEN_METRE)] = fine
+    seen *= _unevenness(scenario, scene, grid)
     seen, opacity, shade = _through_sky(scenario, scene, grid, seen, where)
     seen = _with_noise(plan, scene, grid, seen)
     covered = swath(plan, scene, grid)
@@ -133,6 +134,14 @@ def _illumination(scenario: Scenario, scene: Pass, where: tuple[float, float]) -
     season = 0.12 * (math.sin(math.radians(where[0])) - 0.84)
     residue = draw.normal(0, 0.012) + draw.normal(0, 0.006, len(BANDS))
     return np.asarray((1 + canopy * (view + season)) * (1 + residue), np.float32)
+
+
+def _unevenness(scenario: Scenario, scene: Pass, grid: Grid) -> Field:
+    """Gain (1,row,col) that no correction takes out and no other date shares: aerosol, dew, wind in the leaves."""
+    xs, ys = surface.centres(grid)
+    seed = fields.key(scenario.seed, "uneven", scene.time.isoformat()) >> 2
+    size = float(fields.rng(scenario.seed, "uneven", scene.time.isoformat()).uniform(0.008, 0.022))
+    return 1 + np.float32(size) * fields.octaves(xs, ys, (900.0, 250.0, 70.0), seed)[None]
 
 
 def _through_sky(

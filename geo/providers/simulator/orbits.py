@@ -12,7 +12,7 @@ import numpy as np
 from geo.providers.simulator import fields
 from geo.providers.simulator.plan import Scenario
 
-OPTICAL, RADAR, HALF_METRE = "sentinel-2-l2a", "sentinel-1-grd", "vhr-optical"
+OPTICAL, RADAR, HALF_METRE = "sentinel-2-l2a", "sentinel-1-grd", "vhr"
 SENSORS = (OPTICAL, RADAR, HALF_METRE)
 FIRST_PASS, LAST_PASS = date(2015, 7, 4), date(2025, 12, 31)
 BASELINE_0400 = date(2022, 1, 25)
@@ -77,11 +77,13 @@ def _at(day: date, hour: int, minute: int, seconds: int) -> datetime:
 
 
 def _seconds(scenario: Scenario, *parts: object) -> int:
-    return int(fields.rng(scenario.seed, "seconds", *parts).integers(0, 240))
+    """Satellites pass at the same local time everywhere; each pass is some minutes early or late."""
+    local = round((103.73 - scenario.lon) * 240)
+    return local + int(fields.rng(scenario.seed, "seconds", *parts).integers(0, 240))
 
 
 def _optical(scenario: Scenario) -> Iterator[Pass]:
-    """Orbit 18 every ten days, every five once the second satellite flies (July 2017); orbit 61 sees it from its edge."""
+    """Two orbits, every ten days each, every five once the second satellite flies (July 2017)."""
     for orbit, first, zenith, azimuth in ((18, 0, 4.0, 286.0), (61, 3, 10.5, 104.0)):
         day = FIRST_PASS + timedelta(first)
         while day <= LAST_PASS:

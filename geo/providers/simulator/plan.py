@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
-from typing import Literal
+from typing import Literal, NamedTuple, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
+from shapely import affinity
 from shapely.geometry import LineString, Polygon
 from shapely.geometry.base import BaseGeometry
+from shapely.geometry.polygon import orient
 
 from geo.errors import ConfigurationError
 from geo.grid import utm_epsg
 
+G = TypeVar("G", bound=BaseGeometry)
 Kind = Literal["centre", "control", "replant"]
 LONG_AGO_DAYS = 20_000  # age of what was there before anybody looked
 
@@ -102,6 +107,33 @@ class Parcel:
         """Return the first day of `kind`, or None."""
         return next((day for day, cover in self.covers if cover == kind), None)
 
+    def placed(self, place: Placement) -> Parcel:
+        """Return the parcel elsewhere, the geometries among its facts included."""
+        facts = {k: place(v) if isinstance(v, BaseGeometry) else v for k, v in self.facts.items()}
+        return replace(self, shape=place(self.shape), facts=facts)
+
+
+@dataclass(frozen=True)
+class Placement:
+    """A turn about the origin (degrees, counter-clockwise), then a move (metres)."""
+
+    turn_deg: float
+    dx: float
+    dy: float
+
+    def __call__(self, shape: G) -> G:
+        """Return the shape turned and moved."""
+        return affinity.translate(affinity.rotate(shape, self.turn_deg, origin=(0, 0)), self.dx, self.dy)
+
+
+class Felling(NamedTuple):
+    """A block of palms felled from `first` to `last` and planted again by `planted`."""
+
+    shape: Polygon
+    first: date
+    last: date
+    planted: date
+
 
 @dataclass(frozen=True, eq=False)
 class Compound:
@@ -124,7 +156,7 @@ class Plan:
         axis_deg: direction of the plantation's rows, counter-clockwise from east.
         ground: parcels that cover everything at any time, in order of painting.
         compound: what is built, or None.
-        replanted: block name to its outline, first felling day, last felling day and new planting day.
+        replanted: what was felled and planted again, by name.
         controls: ground of the same kind that never changes.
         site: outline of the area of interest.
     """
@@ -134,7 +166,7 @@ class Plan:
     axis_deg: float
     ground: tuple[Parcel, ...]
     compound: Compound | None
-    replanted: Mapping[str, tuple[Polygon, date, date, date]]
+    replanted: Mapping[str, Felling]
     controls: tuple[Polygon, ...]
     site: Polygon
 
@@ -149,3 +181,15 @@ class Plan:
         x, y = self.origin
         half = self.scenario.extent_m / 2
         return x - half, y - half, x + half, y + half
+
+
+def polygons(shape: BaseGeometry) -> list[Polygon]:
+    """Return the polygons that a shape is made of; lines and points are left out."""
+    parts = shape.geoms if hasattr(shape, "geoms") else [shape]
+    return [p for p in parts if isinstance(p, Polygon) and not p.is_empty]
+
+
+def outer_ring(shape: BaseGeometry) -> NDArray[np.float64]:
+    """Return the outer ring of the largest polygon, (points, 2), closed and counter-clockwise."""
+    largest = max(polygons(shape), key=lambda p: p.area)
+    return np.array(orient(largest).exterior.coords)[:, :2]

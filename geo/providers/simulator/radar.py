@@ -12,7 +12,7 @@ from scipy import ndimage
 from geo.grid import Grid
 from geo.providers.simulator import fields, optics, surface
 from geo.providers.simulator.orbits import Pass, shift_m, sun
-from geo.providers.simulator.plan import Plan
+from geo.providers.simulator.plan import Plan, outer_ring
 from geo.providers.simulator.surface import Light
 
 BANDS = ("vv", "vh")
@@ -30,7 +30,6 @@ def render(plan: Plan, scene: Pass, grid: Grid) -> Field:
     scenario = plan.scenario
     moment = surface.light(scenario, scene.time.date(), sun(scene.time, scenario.lon, scenario.lat))
     cells = surface.cells_around(grid.bounds, optics.MARGIN_M, 10.0, scenario.epsg)
-    t = cells.transform
     cells = Grid.around(cells.bounds, scenario.epsg, surface.CELL_M)
     power = surface.terrain(scenario, cells).radar(moment)
     power = power + _corners(plan, scene, cells, moment)
@@ -41,7 +40,6 @@ def render(plan: Plan, scene: Pass, grid: Grid) -> Field:
     xs, ys = surface.centres(grid)
     left, bottom, right, top = plan.bounds
     seen[:, ~(((ys > bottom) & (ys < top))[:, None] & ((xs > left) & (xs < right))[None, :])] = np.nan
-    del t
     return np.asarray(seen, np.float32)
 
 
@@ -76,8 +74,7 @@ def _corners(plan: Plan, scene: Pass, cells: Grid, moment: Light) -> Field:
         height = surface.standing_m(parcel, moment.day)
         if height <= 0:
             continue
-        ring = np.array(parcel.shape.exterior.normalize().coords)[::-1]  # normalised rings run clockwise
-        for a, b in pairwise(ring):
+        for a, b in pairwise(outer_ring(parcel.shape)):
             along = b - a
             length = float(np.hypot(*along))
             if length < 1.0:

@@ -113,7 +113,7 @@ def _rise(age: float, from_day: float, to_day: float) -> float:
 def _palm(_: int, wet: float, vigour: float) -> Look:
     canopy = _mix(_PURE["palm_dry"], _PURE["palm_wet"], wet)
     thin = min(max(0.10 + 0.6 * (1 - vigour), 0.0), 0.4)
-    return Look(_mix(canopy, _grass(wet), thin), 0.055, 0.045, _RADAR["palm"])
+    return Look(_mix(canopy, _grass(wet), thin), 0.075, 0.075, _RADAR["palm"])
 
 
 def _forest(_: int, wet: float, vigour: float) -> Look:

@@ -20,14 +20,14 @@ from numpy.typing import NDArray
 from rasterio import features
 from scipy import sparse
 from shapely import affinity
-from shapely.geometry import MultiPolygon, Polygon, box
+from shapely.geometry import Polygon, box
 from shapely.geometry.base import BaseGeometry
 from shapely.ops import unary_union
 
 from geo.grid import Grid
 from geo.providers.simulator import fields, spectra, world
 from geo.providers.simulator.orbits import wetness
-from geo.providers.simulator.plan import Parcel, Plan, Scenario
+from geo.providers.simulator.plan import Parcel, Plan, Scenario, polygons
 
 CELL_M = 5.0
 FINE_M, PATCH_M = 1.25, 0.5
@@ -73,9 +73,8 @@ def standing_m(parcel: Parcel, day: date) -> float:
 
 def swept(shape: BaseGeometry, dx: float, dy: float) -> list[BaseGeometry]:
     """Return polygons that together cover what a shape passes over while it moves by (dx, dy)."""
-    parts = shape.geoms if isinstance(shape, MultiPolygon) else [shape]
     moved: list[BaseGeometry] = []
-    for part in parts:
+    for part in polygons(shape):
         ring = list(part.exterior.coords)
         quads = [((a, b, (b[0] + dx, b[1] + dy), (a[0] + dx, a[1] + dy))) for a, b in pairwise(ring)]
         moved += [affinity.translate(part, dx, dy), *(Polygon(q) for q in quads)]
@@ -137,8 +136,8 @@ class Terrain:
         self._patch_ground = None if self._patch is None else paint(plan.ground, self._patch, 1)
         xs, ys = centres(grid)
         seed = plan.scenario.seed
-        self._rough = _texture(xs, ys, seed, "rough", (14.0, 40.0, 120.0, 400.0), grain=0.45)
-        self._patchy = _texture(xs, ys, seed, "patchy", (60.0, 160.0, 500.0), grain=0.15)
+        self._rough = _texture(xs, ys, seed, "rough", (14.0, 40.0, 120.0, 400.0), grain=0.6)
+        self._patchy = _texture(xs, ys, seed, "patchy", (22.0, 60.0, 160.0, 500.0), grain=0.3)
         # Two slow fields whose mixture turns through the year: leaves do not change everywhere at once.
         self._slow = tuple(_texture(xs, ys, seed, f"slow-{n}", (90.0, 260.0), grain=0.0) for n in (0, 1))
 
@@ -155,12 +154,15 @@ class Terrain:
         gain += 1
         gain *= (1 + rough * self._rough)[..., None]
         gain *= refl
-        return np.maximum(gain, 0.001, out=gain)
+        seen: NDArray[np.float32] = np.maximum(gain, 0.001, out=gain)
+        return seen
 
     def radar(self, moment: Light) -> NDArray[np.float32]:
         """Return VV and VH linear power (row, col, 2) of the cells, without speckle."""
         look = table(self.parcels, moment)
-        return self._mixed(look.radar, moment, shade=None) * (1 + 0.10 * self._rough)[..., None].clip(0.3)
+        power = self._mixed(look.radar, moment, shade=None)
+        power *= (1 + 0.10 * self._rough)[..., None].clip(0.3)
+        return power
 
     def _mixed(
         self, columns: NDArray[np.float32], moment: Light, shade: NDArray[np.float32] | None
@@ -177,7 +179,8 @@ class Terrain:
         self, columns: NDArray[np.float32], moment: Light, shade: NDArray[np.float32] | None
     ) -> NDArray[np.float32]:
         grid, ground = self._patch, self._patch_ground
-        assert grid is not None and ground is not None  # noqa: S101 - both or neither
+        assert grid is not None  # noqa: S101 - the caller looked
+        assert ground is not None  # noqa: S101 - there where the grid is
         labels = paint_works(self.plan, grid, moment.day, ground)
         dark = np.zeros(grid.shape, np.uint8)
         if shade is not None:

@@ -6,10 +6,11 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 import numpy as np
+import shapely
+from numpy.typing import NDArray
 from pyproj import Transformer
 from shapely.geometry import mapping
 from shapely.geometry.base import BaseGeometry
-from shapely.ops import transform
 
 from geo.grid import Grid
 from geo.providers.simulator import optics, surface, weather, world
@@ -44,7 +45,7 @@ def truth(scenario: Scenario, start: datetime, end: datetime, *, sensors: tuple[
         "other_changes": [_other(geo, p) for p in plan.ground if p.group in ("recoated", "farm")],
         "controls": [geo(c) for c in plan.controls],
         "phases": [], "perimeter": None, "buildings": [],
-        "scenes": [_weather(plan, scene) for sensor in sensors for scene in passes(scenario, sensor) if start <= scene.time < end],
+        "scenes": [_weather(plan, p) for s in sensors for p in passes(scenario, s) if start <= p.time < end],
     }  # fmt: skip
     if compound is not None:
         days = compound.dates
@@ -88,7 +89,9 @@ def site_collection(scenario: Scenario) -> dict[str, Any]:
             if work.group == "building":
                 label = f"{work.facts['label']} {work.name[-2:]}"
                 features.append(_feature(geo(work.shape), {"role": "building", "planned": True, "label": label}))
-    features += [_feature(geo(c), {"role": "control"}) for c in plan.controls]
+    features += [
+        _feature(geo(c), {"role": "control", "id": f"control-{n}"}) for n, c in enumerate(plan.controls, start=1)
+    ]
     return {"type": "FeatureCollection", "features": features}
 
 
@@ -106,11 +109,11 @@ class _Degrees:
         self._to = Transformer.from_crs(plan.scenario.epsg, 4326, always_xy=True)
 
     def __call__(self, shape: BaseGeometry) -> dict[str, Any]:
-        def rounded(x: Any, y: Any) -> tuple[Any, Any]:
-            lon, lat = self._to.transform(x, y)
-            return np.round(lon, 7), np.round(lat, 7)
+        def degrees(points: NDArray[np.float64]) -> NDArray[np.float64]:
+            return np.round(np.column_stack(self._to.transform(points[:, 0], points[:, 1])), 7)
 
-        return _lists(mapping(transform(rounded, shape)))
+        plain: dict[str, Any] = _lists(mapping(shapely.transform(shape, degrees)))
+        return plain
 
 
 def _lists(value: Any) -> Any:

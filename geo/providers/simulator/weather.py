@@ -53,7 +53,7 @@ class Sky:
         return np.asarray(1 - np.exp(-self.thick * depth), np.float32)
 
     def shade(self, xs: Axis, ys: Axis, sun: tuple[float, float]) -> Field:
-        """Return how much of the sun's direct light the clouds take from the ground, 0-1; `sun` is elevation, azimuth."""
+        """Return how much of the direct light the clouds take from the ground, 0-1; `sun` is (elevation, azimuth)."""
         dx, dy = self.shadow_offset_m(sun)
         return self.opacity(xs - dx, ys - dy)
 
@@ -97,7 +97,9 @@ def through(refl: Field, opacity: Field, shade: Field, veil: Field, wavelength_u
 
     Args:
         refl: surface reflectance (10,row,col).
-        opacity, shade, veil: (row,col), 0-1.
+        opacity: of the clouds, (row,col), 0-1.
+        shade: share of direct light lost to clouds, (row,col), 0-1.
+        veil: haze in the blue, (row,col), 0-1.
         wavelength_um: middles of the bands.
     """
     direct = 1 - np.array([0.62, 0.66, 0.70, 0.71, 0.72, 0.73, 0.735, 0.74, 0.82, 0.85], np.float32)

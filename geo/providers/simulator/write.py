@@ -64,7 +64,7 @@ def write(path: Path, delivery: Delivery, grid: Grid, tags: Mapping[str, str]) -
     profile = {
         "driver": "GTiff", "dtype": stored.dtype.name, "count": len(stored), "height": grid.shape[0],
         "width": grid.shape[1], "crs": grid.crs, "transform": grid.transform, "compress": "deflate", "tiled": True,
-        "predictor": 2 if delivery.reflectance else 3, "zlevel": 4, "interleave": "band", "blockxsize": 256,
+        "predictor": 2 if delivery.reflectance else 3, "zlevel": 1, "interleave": "band", "blockxsize": 256,
         "blockysize": 256, "nodata": 0 if delivery.reflectance else float("nan"),
     }  # fmt: skip
     half_made = path.with_name(path.name + ".part")

@@ -209,6 +209,35 @@ def test_workers_do_not_show_in_the_bytes(tmp_path: Path, executor: Callable[[],
     assert alone.grid == target
 
 
+@pytest.mark.parametrize("inset", range(3, 9))
+def test_source_windows_at_the_very_corner_are_read_right(inset: int) -> None:
+    """A transform that happens to look like none at all is not taken for none."""
+    source = raster(UTM, blob(UTM, LON, LAT, 60))
+    target = Grid(UTM.crs, UTM.transform @ Affine.translation(inset + 0.4, inset + 0.4), (90, 90))
+    image = onto(source, target).read((slice(0, 90), slice(0, 90)))[0]
+    np.testing.assert_allclose(image, blob(target, LON, LAT, 60), atol=0.01)
+
+
+def test_much_finer_imagery_is_averaged_in_small_pieces() -> None:
+    """Half a metre onto 30 m: never more than a bounded piece of the source at once, and the mean is the mean."""
+
+    class Counted:
+        grid = Grid(UTM.crs, Affine(0.5, 0, 500_000, 0, -0.5, 1_200_000), (6000, 6000))
+        largest = 0
+
+        def read(self, window: tuple[slice, slice]) -> NDArray[np.float32]:
+            rows, cols = np.ogrid[window]
+            self.largest = max(self.largest, rows.size * cols.size)
+            return ((rows // 60 + cols // 60) % 7).astype(np.float32)[None]
+
+    source = Counted()
+    target = Grid(UTM.crs, Affine(30, 0, 500_000, 0, -30, 1_200_000), (100, 100))
+    image = onto(source, target).read((slice(0, 100), slice(0, 100)))[0]
+    rows, cols = np.ogrid[:100, :100]
+    np.testing.assert_allclose(image, (rows + cols) % 7, atol=1e-5)
+    assert 0 < source.largest <= 2600**2
+
+
 def test_outline_knows_where_a_source_lies() -> None:
     """The outline of a grid in its own pixels is its frame; an impossible latitude lies nowhere."""
     assert outline(UTM, UTM) == pytest.approx((0, 0, 120, 150))

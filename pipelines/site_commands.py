@@ -1,0 +1,111 @@
+"""The commands about workspaces and their sites: init, sites list/show/check/add."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from geo.errors import UsageError
+from geo.sites import LOCATION_CLASSES
+from pipelines import registry
+from pipelines.cli import Session, shared
+
+FILE = click.Path(path_type=Path)
+
+
+@click.command(epilog="Example: sitewatch init watch")
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+@click.option("--force", is_flag=True, help="Add what is missing to a folder that holds other things.")
+@shared
+def init(session: Session, folder: Path, force: bool) -> None:
+    """Make a workspace: aois/ for site files, outputs/, and a commented sitewatch.toml."""
+    made = registry.init(folder, force=force)
+    if session.as_json:
+        session.say(json.dumps([str(path) for path in made]))
+    else:
+        session.say(f"{folder} is a workspace; draw a site as {folder / 'aois' / 'README.md'} shows.")
+
+
+@click.group()
+def sites() -> None:
+    """List, show, check and add the sites of a workspace."""
+
+
+@sites.command("list", epilog="Example: sitewatch sites list")
+@shared
+def list_(session: Session) -> None:
+    """List the sites, how surely each is known, and how often it is looked at."""
+    rows = registry.list_sites(session.workspace)
+    if session.as_json:
+        session.say(json.dumps([row.to_json() for row in rows]))
+    else:
+        for line in registry.table(rows):
+            session.say(line)
+    registry.raise_for_faults(registry.check_sites(session.workspace))
+
+
+@sites.command(epilog="Example: sitewatch sites show national-centre")
+@click.argument("site_id", metavar="SITE")
+@shared
+def show(session: Session, site_id: str) -> None:
+    """Tell all that is known of one site."""
+    facts = registry.show_site(session.workspace, site_id)
+    session.say(json.dumps(facts, indent=None if session.as_json else 2, ensure_ascii=False))
+
+
+@sites.command(epilog="Example: sitewatch sites check")
+@shared
+def check(session: Session) -> None:
+    """Check every site file; one sentence for each fault."""
+    faults = registry.check_sites(session.workspace)
+    if session.as_json:
+        session.say(json.dumps(list(faults)))
+    elif not faults:
+        count = len(registry.list_sites(session.workspace))
+        session.say(f"{count} {'site' if count == 1 else 'sites'}, no fault.")
+    else:
+        for fault in faults:
+            click.echo(fault, err=True)
+    registry.raise_for_faults(faults)
+
+
+@sites.command(epilog="Example: sitewatch sites add my-site.geojson")
+@click.argument("file", type=FILE, required=False)
+@click.option("--id", "site_id", metavar="ID", help="Id of the new site: a-z, 0-9 and -.")
+@click.option("--name", default="", help="What people call it.")
+@click.option("--point", type=(float, float), metavar="LON LAT", help="Where it is, if there is no outline.")
+@click.option("--class", "kind", type=click.Choice(LOCATION_CLASSES), help="How surely the place is known.")
+@click.option("--source", default="", help="Who says so: a publication, a link, an observation.")
+@click.option("--as-of", default="", metavar="DATE", help="When that was true.  [default: today]")
+@click.option("--sensitive", is_flag=True, help="Leave the place out of logs and public reports.")
+@shared
+def add(session: Session, file: Path | None, site_id: str | None, **words: Any) -> None:
+    """Add a site: from a site FILE, from an outline FILE with --id, --class and --source, or from a --point."""
+    if file is not None and site_id is None:
+        path = registry.add_file(session.workspace, file)
+    else:
+        path = registry.add_site(session.workspace, _new_site(file, site_id, words), now=session.now)
+    session.say(json.dumps(str(path)) if session.as_json else f"{path} was written.")
+
+
+def _new_site(file: Path | None, site_id: str | None, words: dict[str, Any]) -> registry.NewSite:
+    if site_id is None or words["kind"] is None or not words["source"]:
+        raise UsageError("a new site needs --id, --class and --source (or a site file that states them).")
+    if (file is None) == (words["point"] is None):
+        raise UsageError("a new site needs either a file with its outline or a --point.")
+    return registry.NewSite(
+        id=site_id,
+        kind=words["kind"],
+        source=words["source"],
+        name=words["name"],
+        as_of=words["as_of"],
+        outline=file,
+        point=words["point"],
+        sensitive=words["sensitive"],
+    )
+
+
+COMMANDS = (init, sites)
