@@ -20,7 +20,9 @@ PAYLOADS = (
     "\x00\x08\x1b[31m\u202egnp", "<a href='javascript:alert(1)'>x</a>", "=cmd|'/c calc'!A0", "${jndi:ldap://127.0.0.1/a}",
     "<math><mi//xlink:href='data:x,<script>alert(4)</script>'>", "<form action=http://127.0.0.1:9/><input name=a>",
 )  # fmt: skip
-needs_chromium = pytest.mark.skipif(find_chromium() is None, reason="no Chromium on this machine (apt install chromium)")
+needs_chromium = pytest.mark.skipif(
+    find_chromium() is None, reason="no Chromium on this machine (apt install chromium)"
+)
 
 
 class _Outline(HTMLParser):
@@ -128,7 +130,9 @@ def test_scenes_used_and_refused_are_told_with_reason_and_hash(plain):
 )  # fmt: skip
 def test_no_change_and_not_observed_never_share_a_sentence(tmp_path, case, said, unsaid):
     """Each state has its own words, and none of the other's."""
-    text = " ".join(_publish(tmp_path / "run", site="seen" not in case and "events" not in case, **case)[1].text.split())
+    text = " ".join(
+        _publish(tmp_path / "run", site="seen" not in case and "events" not in case, **case)[1].text.split()
+    )
     for words in said:
         assert words in text
     for words in unsaid:
