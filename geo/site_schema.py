@@ -99,11 +99,17 @@ def _unpack(value: object) -> object:
     return value
 
 
+def _truth(value: object) -> object:
+    """Take the texts true and false too: a column added in QGIS holds them so."""
+    return {"true": True, "false": False}.get(value.lower(), value) if isinstance(value, str) else value
+
+
 def _spoken(text: str) -> str:
     span(text)
     return text.replace("/", "-")
 
 
+Truth = Annotated[bool, BeforeValidator(_truth)]
 Words = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_clean)]
 Prose = Annotated[str, StringConstraints(max_length=4000), AfterValidator(_clean)]
 Identifier = Annotated[
@@ -178,7 +184,7 @@ class SiteProperties(Properties):
     cadence_days: int = Field(default=10, ge=1, le=366)
     sensors: Annotated[tuple[Sensor, ...], BeforeValidator(_as_tuple), Field(min_length=1)] = ("sentinel-2-l2a",)
     since: Day | None = None
-    sensitive: bool = False
+    sensitive: Truth = False
     timeline: Annotated[tuple[Moment, ...], BeforeValidator(_as_tuple), Field(max_length=500)] = ()
 
 
@@ -196,7 +202,7 @@ class BuildingProperties(Properties):
 
     role: Literal["building"]
     id: Identifier | None = None
-    planned: bool
+    planned: Truth
     label: Prose = ""
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from shapely.geometry.base import BaseGeometry
 
-from geo.errors import UsageError
+from geo.errors import InputError, UsageError
 from geo.files.sums import sha256
 from geo.providers.folder import Folder, Options
 from geo.scene import Provenance, Query, SceneRecord
@@ -105,6 +105,8 @@ def claim(out: Path, *, force: bool) -> bool:
 
 def _record(path: Path, time: datetime | None, options: Options, now: datetime) -> SceneRecord:
     """The file as a scene: it stays where it is, and its hash says which bytes were read."""
+    if path.is_dir():
+        raise InputError(f"{path} is a folder; name one image in it, or use: sitewatch scan --provider folder.")
     scene = Folder(path, clock=lambda: now, options=options).search(Query())[0]
     return SceneRecord(
         scene=scene if time is None else replace(scene, time=time),

@@ -18,7 +18,7 @@ LONGEST = 2000
 def clean(text: object, longest: int = LONGEST) -> str:
     r"""Return text without what no output may carry, in NFC, cut at `longest` characters.
 
-    >>> clean("wall\\x00 \\u202egnp.exe")
+    >>> clean("wall\x00 \u202egnp.exe")
     'wall gnp.exe'
     """
     # Surrogates go before normalising and cutting, so that neither can make new ones.
@@ -29,7 +29,7 @@ def clean(text: object, longest: int = LONGEST) -> str:
 def cleaned(value: Any) -> Any:
     r"""Return JSON-like data with every string in it, keys too, made clean.
 
-    >>> cleaned({"a": ["b\\x01", 1, None]})
+    >>> cleaned({"a": ["b\x01", 1, None]})
     {'a': ['b', 1, None]}
     """
     if isinstance(value, str):

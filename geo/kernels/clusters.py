@@ -29,8 +29,8 @@ def roughness(p: NDArray[np.floating]) -> Float64:
         float64 of all finite differences, in no order that matters; feed them to `gradient_variance`.
     """
     z = normal_score(np.asarray(p, np.float64))
-    steps = np.concatenate([np.abs(np.diff(z, axis=axis)).ravel() for axis in (0, 1)])
-    return steps[np.isfinite(steps)]
+    steps: Float64 = np.concatenate([np.abs(np.diff(z, axis=axis)).ravel() for axis in (0, 1)])
+    return np.asarray(steps[np.isfinite(steps)], np.float64)
 
 
 def gradient_variance(steps: NDArray[np.floating]) -> float:
@@ -48,8 +48,7 @@ def normal_score(p: Float64) -> Float64:
     >>> [round(float(z), 3) for z in normal_score(np.array([0.3, 0.01]))]
     [0.524, 2.326]
     """
-    score: Float64 = -ndtri(np.clip(p, _LEAST_P, 1 - 1e-12))
-    return score
+    return np.array(-ndtri(np.clip(p, _LEAST_P, 1 - 1e-12)), np.float64)
 
 
 def density(p: NDArray[np.floating] | float, gradient: float) -> Float64:

@@ -28,7 +28,7 @@ def normalised_difference(first: Float, second: Float, dark: float = 0.0) -> Flo
     Returns:
         float32 of the same shape, NaN where either is NaN.
 
-    >>> float(normalised_difference(np.float32([0.6]), np.float32([0.2]), dark=0.1)[0].round(4))
+    >>> round(float(normalised_difference(np.float32([0.6]), np.float32([0.2]), dark=0.1)[0]), 4)
     0.6667
     """
     total = first + second

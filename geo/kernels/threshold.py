@@ -43,23 +43,6 @@ class LogLogistic(NamedTuple):
         return np.asarray(np.log1p(ratio**self.slope), np.float64)
 
 
-class Exponential(NamedTuple):
-    """Null of a statistic whose tail is known to be light: P(T > t) = 2 ** -(t / median)."""
-
-    median: float
-
-    def evidence(self, statistic: NDArray[np.floating]) -> Float64:
-        """-ln P(T > t): 0 for no change at all, ln 2 at the median; NaN stays NaN."""
-        return np.asarray(np.asarray(statistic, np.float64) * (np.log(2) / self.median), np.float64)
-
-
-def fit_exponential(sample: NDArray[np.floating], *, floor: float) -> Exponential:
-    """Fit to the 40th percentile of a sample that is mostly unchanged ground; see `fit_log_logistic`."""
-    values = _finite(sample)
-    low = float(np.quantile(values, QUANTILES[0])) if values.size else 0.0
-    return Exponential(max(low * float(np.log(2) / -np.log(1 - QUANTILES[0])), floor))
-
-
 def fit_log_logistic(sample: NDArray[np.floating], *, floor: float, steepest: float = 8.0) -> LogLogistic:
     """Fit the null of one statistic to a sample that is mostly unchanged ground.
 

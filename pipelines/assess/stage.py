@@ -36,6 +36,8 @@ from pipelines.prepare import Pair, Prepared
 # "No change" is said only of ground that was nearly all seen; below the second figure nothing is said at all.
 SEEN_FOR_NO_CHANGE = 0.8
 SEEN_AT_ALL = 0.01
+# Built ground differs from plants by about the range of a scene; seven times the noise is the least that shows.
+LEAST_CONTRAST = 7.0
 CANDIDATES = 20
 DATES_REVERSED = "The files' own dates contradict the order given and were not used. "
 
@@ -63,7 +65,7 @@ def assess(pair: Pair, change_map: ChangeMap, context: Context, *, run_id: str, 
     events = events_of(change_map.objects, pair, framing)
     warned = any(warnings_of(look) for look in (pair.before, pair.after))
     fraction, own_share = area_seen(context, pair, change_map)
-    seen = _observability(pair, events, fraction)
+    seen = _observability(pair, events, fraction, change_map.calibration.contrast)
     controls = control_findings(context, change_map, events)
     times = [t for t in (pair.before.record.scene.time, pair.after.record.scene.time) if t is not None]
     return Findings(
@@ -107,7 +109,7 @@ def concerns(event: Event) -> bool:
     return event.zone != OUTSIDE and not event.zone.startswith("control ")
 
 
-def _observability(pair: Pair, events: list[Event], fraction: float) -> Observability:
+def _observability(pair: Pair, events: list[Event], fraction: float, contrast: float | None) -> Observability:
     before, after = pair.before.record.scene.time, pair.after.record.scene.time
     state: State
     if fraction < SEEN_AT_ALL:
@@ -117,6 +119,12 @@ def _observability(pair: Pair, events: list[Event], fraction: float) -> Observab
     elif fraction < SEEN_FOR_NO_CHANGE:
         state = "not-observed"
         reason = f"only {fraction:.0%} of the ground is clear in both images; on that part no change is seen"
+    elif contrast is not None and contrast < LEAST_CONTRAST:
+        state = "not-distinguishable"
+        reason = (
+            "the two images differ everywhere nearly as much as bright ground differs from dark, so season, light or"
+            " haze would hide a change"
+        )
     else:
         state, reason = "no-change", "no change is seen on ground that both images show"
     return Observability(

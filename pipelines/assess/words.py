@@ -28,6 +28,8 @@ def summary(events: list[Event], seen: Observability, expected_false: float, sim
     share = f"{seen.clear_fraction:.0%}" if seen.clear_fraction < 0.995 else "all"
     if seen.state == "not-observed":
         return f"{prefix}not observed: {seen.state_reason}."
+    if seen.state == "not-distinguishable":
+        return f"{prefix}not distinguishable: {seen.state_reason}."
     if not events:
         return f"{prefix}no change seen on {share} of the ground, which both images show."
     levels = Counter(e.confidence for e in events)

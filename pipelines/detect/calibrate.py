@@ -42,7 +42,7 @@ class Calibrated:
         shape_relative, index_relative, index_centre: scale and centre of the change of shape and of vegetation index.
         vegetation, water_nir: thresholds of the land classes on this pair.
         pixels: number of pixels in the sample.
-        gsd_m: what the coarser of the two looks resolves, in metres; None where nothing states it.
+        contrast: median over the bands of the range of the ground (5 to 95 %) in units of the noise between the dates.
     """
 
     bands: tuple[str, ...]
@@ -59,7 +59,7 @@ class Calibrated:
     vegetation: float
     water_nir: float
     pixels: int
-    gsd_m: float | None = None
+    contrast: float
 
     def has(self, *names: str) -> bool:
         """True if all these bands are there."""
@@ -142,7 +142,9 @@ def fit(
     low = float(lines.dark.min())
     # What every band of both dates has at least is an offset; 2 % of the bright end is what true darkness may hold.
     dark = 0.0 if decibel else max(0.0, low - 0.02 * float(np.percentile(before, 99)))
+    spread = np.ptp(np.percentile(before, (5, 95), axis=1), axis=0)
     draft = Calibrated(
+        contrast=float(np.median(spread / np.maximum(lines.noise, 1e-12))),
         bands=bands, keep=keep, decibel=decibel, reflectance=reflectance, lines=lines,
         mad=_mad(before, after, lines), dark=dark, noise=1.0, shape_relative=1.0, index_relative=1.0,
         index_centre=0.0, vegetation=_VEGETATION[1], water_nir=0.0, pixels=before.shape[1],

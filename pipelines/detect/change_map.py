@@ -64,6 +64,8 @@ class Calibration:
         p_strong: p of a pixel that is change by itself; p_weak: p at or below which touching pixels form a piece.
         min_area_px: minimum mapping unit in pixels; min_area_m2 in square metres where known.
         expected_false_objects: expected number of false objects in this run's observed area.
+        contrast: range of the ground's values over the noise between the dates; None where it has no meaning. Where it
+            is small the dates differ everywhere, and a change cannot be told from season, light or haze.
         observed_px: pixels with both dates clear; flagged_px: pixels called change.
     """
 
@@ -76,6 +78,7 @@ class Calibration:
     expected_false_objects: float
     observed_px: int
     flagged_px: int
+    contrast: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -42,14 +42,14 @@ class Rule:
     Attributes:
         formed_at: p at or below which touching pixels form a piece.
         sure_at: p of a pixel that is change by itself, by false-discovery control over pixels; 0 for none.
-        gradient: of the field of chance, see `geo.kernels.clusters`.
+        gradient: of the field of chance, see `geo.kernels.clusters`; None where chance has no known field.
         fdr: share of the kept pieces that may be chance.
         min_px: minimum mapping unit in pixels.
     """
 
     formed_at: float
     sure_at: float
-    gradient: float
+    gradient: float | None
     fdr: float
     min_px: int
 
@@ -118,7 +118,10 @@ def find(layers: PixelSource, rule: Rule, executor: Executor | None) -> Found:
     graph = coo_matrix((np.ones(joined.shape[1], bool), (joined[0], joined[1])), shape=(total, total))
     count, group = connected_components(graph, directed=False) if total else (0, np.empty(0, np.int32))
     together = _sum([part.pieces for part in parts], group, count)
-    grown = clusters.piece_p(together.area, 10.0**-together.peak, formed_at=rule.formed_at, gradient=rule.gradient)
+    grown = np.ones(count)
+    if rule.gradient is not None:
+        peak = 10.0**-together.peak
+        grown = clusters.piece_p(together.area, peak, formed_at=rule.formed_at, gradient=rule.gradient)
     sure = together.peak >= -np.log10(max(rule.sure_at, 1e-300))
     keep = (clusters.benjamini_hochberg(grown, rule.fdr) | sure) & (together.area >= rule.min_px)
     # e times the geometric mean of p is a p however the pixels depend on each other (Vovk & Wang 2020, Biometrika 107).

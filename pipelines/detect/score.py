@@ -34,6 +34,11 @@ class Scorer:
     nulls: Nulls
     tables: Tables
 
+    @property
+    def reach_px(self) -> int:
+        """How far a pixel's layers look, each way."""
+        return reach_px(self.method)
+
     def __call__(self, before: Float32, after: Float32) -> Float32:
         """Score one tile with its halo; NaN in all three where either date was not seen."""
         c = self.method.calibrated
@@ -47,10 +52,7 @@ class Scorer:
         wide, near = self.tables.fuse(self.method, planes)
         out[0], out[1] = self.tables.score(wide), self.tables.p(wide)
         out[2] = directions(c, x, normalise.apply(c.lines, y), self.nulls.texture)
-        if not self.method.led_by_structure:  # roofs are named by their edges, whatever their middle does
-            near &= changed_itself(planes)
-            out[2][~near] = Direction.UNCHANGED
-        out[2][wide == 0] = Direction.UNCHANGED
+        out[2][~changed_itself(planes) | ~near | (wide == 0)] = Direction.UNCHANGED
         out[:, missing] = np.nan
         return out
 

@@ -21,7 +21,7 @@ class DetectSettings:
     fdr: float = 0.1
     min_area_px: int | None = None
     tile_px: int = 512
-    sample_px: int = 1_000_000
+    sample_px: int = 500_000
 
     def __post_init__(self) -> None:
         """Refuse values without a meaning."""

@@ -20,10 +20,11 @@ from geo.grid import Tile
 from geo.kernels import context, threshold
 from geo.tiles import map_tiles
 from pipelines.detect import objects
-from pipelines.detect.calibrate import FEWEST_PIXELS, calibrate
+from pipelines.detect.calibrate import FEWEST_PIXELS, Calibrated, calibrate
 from pipelines.detect.change_map import LAYERS, Calibration, ChangeMap, ChangeObject
-from pipelines.detect.components import Method, Nulls, Tables, choose
-from pipelines.detect.score import Scorer, fit_nulls, reach_px
+from pipelines.detect.components import Tables, choose
+from pipelines.detect.fine import FALSE_PER_KM2, MEDIAN, P_THRESHOLD, THRESHOLD, FineScorer, is_fine
+from pipelines.detect.score import Scorer, fit_nulls
 from pipelines.detect.settings import DetectSettings
 from pipelines.prepare.pair import Pair
 
@@ -49,31 +50,41 @@ def detect(pair: Pair, *, folder: Path, settings: DetectSettings, executor: Exec
     calibrated = calibrate(pair, size=settings.tile_px, sample_px=settings.sample_px, executor=executor)
     if calibrated is None:
         return _blind(pair, folder, settings)
-    method = choose(calibrated, pair.gsd_m)
-    nulls = fit_nulls(pair, method, executor)
+    scorer = _scorer(pair, calibrated, executor)
     histogram = np.zeros(threshold.P_BINS_PER_DECADE * threshold.P_DECADES, np.int64)
 
     def scored() -> Iterator[tuple[Tile, NDArray[np.float32]]]:
-        kernel = Scorer(method, nulls, Tables.of(method, nulls))
         sources = pair.before.source, pair.after.source
-        for tile, part in map_tiles(kernel, *sources, size=settings.tile_px, halo=reach_px(method), executor=executor):
+        for tile, part in map_tiles(scorer, *sources, size=settings.tile_px, halo=scorer.reach_px, executor=executor):
             histogram[:] += threshold.score_histogram(part[0])
             yield tile, part
 
     layers = write_tiled(folder / "score.tif", pair.grid, scored(), names=LAYERS, dtype="float32", nodata=float("nan"))
-    sure_at = threshold.benjamini_hochberg(histogram, settings.fdr)
     least = settings.minimum_px(pair.grid.pixel_area_m2)
-    rule = objects.Rule(FORMED_AT, sure_at, nulls.gradient, settings.fdr, least)
+    if isinstance(scorer, FineScorer):
+        rule = objects.Rule(P_THRESHOLD, P_THRESHOLD, None, settings.fdr, least)
+    else:
+        sure_at = threshold.benjamini_hochberg(histogram, settings.fdr)
+        rule = objects.Rule(FORMED_AT, sure_at, scorer.nulls.gradient, settings.fdr, least)
     mask, pieces, observed = _collect(layers, folder / "mask.tif", rule, executor)
     return ChangeMap(
         grid=pair.grid,
         layers=layers.path,
         mask=mask,
         objects=pieces,
-        calibration=_calibration(pair, rule, observed, pieces),
-        method=_sentence(method),
-        parameters=_parameters(settings, rule, method, nulls),
+        calibration=_calibration(pair, rule, scorer, observed, pieces),
+        method=_sentence(scorer),
+        parameters=_parameters(settings, rule, scorer),
     )
+
+
+def _scorer(pair: Pair, calibrated: Calibrated, executor: Executor | None) -> Scorer | FineScorer:
+    """The kernel of the main pass, with its nulls."""
+    method = choose(calibrated, pair.gsd_m)
+    nulls = fit_nulls(pair, method, executor)
+    if pair.gsd_m is not None and is_fine(calibrated, pair.gsd_m):
+        return FineScorer(calibrated, pair.gsd_m, nulls.texture)
+    return Scorer(method, nulls, Tables.of(method, nulls))
 
 
 def _collect(
@@ -95,25 +106,43 @@ def _collect(
     return path, objects.describe(found, tracer, layers.grid.pixel_area_m2), found.observed
 
 
-def _calibration(pair: Pair, rule: objects.Rule, observed: int, pieces: tuple[ChangeObject, ...]) -> Calibration:
+def _calibration(
+    pair: Pair, rule: objects.Rule, scorer: Scorer | FineScorer, observed: int, pieces: tuple[ChangeObject, ...]
+) -> Calibration:
     area = pair.grid.pixel_area_m2
-    return Calibration(
-        method=(
+    if isinstance(scorer, FineScorer):
+        told = (
+            "Built structure on a fixed scale: null and threshold come from three other half-metre pairs, where half "
+            "of the flagged pieces were new houses; no false-discovery rate is controlled."
+        )
+        expected = FALSE_PER_KM2 * observed * (area or scorer.gsd_m**2) / 1e6
+    else:
+        told = (
             "Every statistic is judged against a heavy-tailed null read from the middle of this pair's own values, and "
             "their mean once more. Touching pixels form a piece; it is kept for a pixel that is sure by itself, or "
-            "where chance, in a field as smooth as this one, would hardly make a piece as large or as high (random field "
-            "theory); both at a controlled false-discovery rate."
-        ),
+            "where chance, in a field as smooth as this one, would hardly make a piece as large or as high (random "
+            "field theory); both at a controlled false-discovery rate."
+        )
+        # Two routes, each at this rate; under no change at all each keeps a piece with a chance of at most the rate.
+        expected = 2 * rule.fdr * max(1, len(pieces)) if rule.gradient else 0.0
+    return Calibration(
+        method=told,
         fdr=rule.fdr,
         p_strong=rule.sure_at,
         p_weak=rule.formed_at,
         min_area_px=rule.min_px,
         min_area_m2=None if area is None else rule.min_px * area,
-        # Two routes, each at this rate; under no change at all each keeps a piece with a chance of at most the rate.
-        expected_false_objects=2 * rule.fdr * max(1, len(pieces)) if rule.gradient > 0 else 0.0,
+        expected_false_objects=float(expected),
+        contrast=_contrast(scorer),
         observed_px=observed,
         flagged_px=sum(piece.area_px for piece in pieces),
     )
+
+
+def _contrast(scorer: Scorer | FineScorer) -> float | None:
+    if isinstance(scorer, FineScorer) or scorer.method.calibrated.decibel:
+        return None
+    return scorer.method.calibrated.contrast
 
 
 def _blind(pair: Pair, folder: Path, settings: DetectSettings) -> ChangeMap:
@@ -142,7 +171,10 @@ def _blind(pair: Pair, folder: Path, settings: DetectSettings) -> ChangeMap:
     )  # fmt: skip
 
 
-def _sentence(method: Method) -> str:
+def _sentence(scorer: Scorer | FineScorer) -> str:
+    if isinstance(scorer, FineScorer):
+        return "Straight edges and right angles that one date has and the other does not explain, as wide as a house."
+    method = scorer.method
     first = "IR-MAD distance" if method.calibrated.mad else "change vector magnitude"
     names = [first, *method.names[1:]]
     sigma = context.smooth_sigma_px(method.levels)
@@ -152,14 +184,12 @@ def _sentence(method: Method) -> str:
     )
 
 
-def _parameters(settings: DetectSettings, rule: objects.Rule, method: Method, nulls: Nulls) -> dict[str, object]:
-    c = method.calibrated
+def _parameters(settings: DetectSettings, rule: objects.Rule, scorer: Scorer | FineScorer) -> dict[str, object]:
+    c = scorer.calibrated if isinstance(scorer, FineScorer) else scorer.method.calibrated
     mad = c.mad
-    return {
+    out: dict[str, object] = {
         "settings": asdict(settings),
         "bands": list(c.bands),
-        "components": list(method.names),
-        "context_levels": method.levels,
         "sample_px": c.pixels,
         "gain": [float(v) for v in c.lines.gain],
         "offset": [float(v) for v in c.lines.offset],
@@ -169,11 +199,18 @@ def _parameters(settings: DetectSettings, rule: objects.Rule, method: Method, nu
             "rho": [float(v) for v in mad.rho], "rounds": mad.rounds, "converged": mad.converged,
             "unchanged_share": mad.unchanged_share,
         },
-        "nulls": {name: [law._asdict() for law in laws] for name, laws in nulls.laws.items()},
-        "fused_scale": nulls.fused,
-        "fused_tail": threshold.TAIL,
         "formed_at": rule.formed_at,
         "sure_at": rule.sure_at,
         "gradient": rule.gradient,
         "min_area_px": rule.min_px,
     }  # fmt: skip
+    if isinstance(scorer, FineScorer):
+        return {**out, "components": ["structure"], "structure_median": MEDIAN, "structure_threshold": THRESHOLD}
+    return {
+        **out,
+        "components": list(scorer.method.names),
+        "context_levels": scorer.method.levels,
+        "nulls": {name: [law._asdict() for law in laws] for name, laws in scorer.nulls.laws.items()},
+        "fused_scale": scorer.nulls.fused,
+        "fused_tail": threshold.TAIL,
+    }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from geo.files.atomic import atomic_path
 from geo.files.sums import write_sums
@@ -74,6 +75,13 @@ def publish(
     small = read_picture(folder, pair.grid, settings.picture_px)
     page = Page(findings, events, small, shown, observed, recorded, versions(), lineage, settings.listed)
     write_report(folder, page)
+    return _seal(folder, findings, pair, now, recorded, lineage)
+
+
+def _seal(
+    folder: Path, findings: Findings, pair: Pair, now: datetime, recorded: dict[str, Any], lineage: Lineage
+) -> Manifest:
+    """Hash what was written, and write the manifest last: its presence means complete."""
     hidden, files = _listed(folder)
     write_stac(folder, findings, files)
     write_sums(folder, leave_out=[*hidden, MANIFEST])

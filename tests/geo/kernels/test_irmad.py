@@ -53,7 +53,7 @@ def test_different_numbers_of_bands_are_allowed() -> None:
 def test_a_sample_agrees_with_the_full_image_to_a_hundredth_of_a_standard_deviation() -> None:
     """Iterating on a lattice sample is as good as iterating on everything."""
     rng = np.random.default_rng(11)
-    n = 800_000
+    n = 400_000
     base = rng.normal(size=(4, 4)) @ rng.normal(size=(4, n)) + 10
     later = 1.1 * base + 0.3 + 0.2 * rng.normal(size=base.shape)
     later[:, rng.random(n) < 0.08] += 3
