@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -150,7 +149,7 @@ def _pictures(page: Page) -> dict[str, Any]:
         **sides, "size": (rows, cols), "coarse": max(rows, cols) < _COARSE_PX, "map_image": data_uri(
             change_picture(picture), lossless=True),
         "shapes": shapes_of_events(page.events, picture), "zones": zones, "zone_legend": zone_legend,
-        "shown": page.shown, "extent_words": wide, "place_words": "; ".join(corner_words(picture.grid)).capitalize(),
+        "shown": page.shown, "extent_words": wide, "place_words": _sentence("; ".join(corner_words(picture.grid))),
         "north_words": "not known" if direction is None else "up" if upwards else "not up; see the figures' arrow",
         "alt_map": f"{len(page.events)} changes outlined; {percent(1 - page.observed)} not observed, hatched.",
     }  # fmt: skip
@@ -211,4 +210,11 @@ def _finalize(value: Any) -> Any:
     # Markup is a kind of str, so the exact type tells our own parts from texts from outside.
     if type(value) is str:
         return value if value.startswith("data:image/webp;base64,") else clean(value)
-    return json.dumps(value) if isinstance(value, dict | list) else value
+    if not isinstance(value, str | int | float | jinja2.Undefined):
+        # A table's row named like a method of dict would print the method, and with it an address in memory.
+        raise TypeError(f"the report cannot show a {type(value).__name__}")
+    return value
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]

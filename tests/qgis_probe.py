@@ -1,0 +1,78 @@
+"""Run by QGIS's own Python, not ours: open a project, tell what is there as JSON, render its themes.
+
+Usage: python3 qgis_probe.py PROJECT.qgz PICTURES_FOLDER
+"""
+
+import json
+import os
+import sys
+
+os.environ["QT_QPA_PLATFORM"] = "offscreen"
+
+from qgis.core import (  # noqa: E402 - Qt looks at the environment when it is imported
+    QgsApplication,
+    QgsDateTimeRange,
+    QgsMapLayerType,
+    QgsMapRendererParallelJob,
+    QgsMapSettings,
+    QgsProject,
+    QgsVectorLayer,
+)
+from qgis.PyQt.QtCore import QDateTime, QSize, Qt  # noqa: E402
+from qgis.PyQt.QtGui import QColor  # noqa: E402
+
+
+def main(path: str, pictures: str) -> dict:
+    """Everything that the test wants to know."""
+    project = QgsProject.instance()
+    told: dict = {"read": project.read(path), "crs": project.crs().isValid(), "epsg": project.crs().authid()}
+    layers = {layer.id().rsplit("_", 1)[0]: layer for layer in project.mapLayers().values()}
+    told["layers"] = {name: layer.isValid() for name, layer in layers.items()}
+    told["layer_crs"] = {name: layer.crs().isValid() for name, layer in layers.items()}
+    told["background"] = project.backgroundColor().name()
+    themes = project.mapThemeCollection()
+    told["themes"] = {name: len(themes.mapThemeVisibleLayers(name)) for name in themes.mapThemes()}
+    extent = layers["before_image"].extent()
+    told["extent"] = [extent.xMinimum(), extent.yMinimum(), extent.xMaximum(), extent.yMaximum()]
+    for name in themes.mapThemes():
+        image = render(themes.mapThemeVisibleLayers(name), project, extent)
+        image.save(os.path.join(pictures, f"{name}.png"))
+    for day in ("2018-06-01", "2020-06-01"):
+        shown = [layers["after_image"], layers["before_image"]]
+        image = render(shown, project, extent, day)
+        image.save(os.path.join(pictures, f"{day}.png"))
+    reviews = layers["reviews"]
+    field = reviews.fields().indexOf("verdict")
+    told["form"] = [reviews.editorWidgetSetup(field).type(), reviews.editorWidgetSetup(field).config()]
+    told["relations"] = [relation.isValid() for relation in project.relationManager().relations().values()]
+    told["read_only"] = {n: la.readOnly() for n, la in layers.items() if la.type() == QgsMapLayerType.VectorLayer}
+    gpkg = os.path.join(os.path.dirname(path), "findings.gpkg")
+    alone = QgsVectorLayer(f"{gpkg}|layername=changes", "alone", "ogr")
+    told["default_style"] = [alone.renderer().type(), alone.renderer().categories()[0].label()]
+    return told
+
+
+def render(layers: list, project: QgsProject, extent: object, day: str = "") -> object:
+    """Draw layers on the project's own background, as the window would."""
+    settings = QgsMapSettings()
+    settings.setLayers(layers)
+    settings.setDestinationCrs(project.crs())
+    settings.setOutputSize(QSize(480, 360))
+    settings.setExtent(extent)
+    settings.setBackgroundColor(QColor(project.backgroundColor()))
+    if day:
+        start = QDateTime.fromString(f"{day}T00:00:00Z", Qt.ISODate)
+        settings.setIsTemporal(True)
+        settings.setTemporalRange(QgsDateTimeRange(start, start.addDays(1)))
+    job = QgsMapRendererParallelJob(settings)
+    job.start()
+    job.waitForFinished()
+    return job.renderedImage()
+
+
+if __name__ == "__main__":
+    application = QgsApplication([], False)
+    application.initQgis()
+    sys.stdout.write("PROBE" + json.dumps(main(sys.argv[1], sys.argv[2])) + "\n")
+    sys.stdout.flush()
+    os._exit(0)  # QGIS sometimes crashes while it is torn down
