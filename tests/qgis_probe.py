@@ -9,7 +9,7 @@ import sys
 
 os.environ["QT_QPA_PLATFORM"] = "offscreen"
 
-from qgis.core import (  # noqa: E402 - Qt looks at the environment when it is imported
+from qgis.core import (
     QgsApplication,
     QgsDateTimeRange,
     QgsMapLayerType,
@@ -18,8 +18,8 @@ from qgis.core import (  # noqa: E402 - Qt looks at the environment when it is i
     QgsProject,
     QgsVectorLayer,
 )
-from qgis.PyQt.QtCore import QDateTime, QSize, Qt  # noqa: E402
-from qgis.PyQt.QtGui import QColor  # noqa: E402
+from qgis.PyQt.QtCore import QDateTime, QSize, Qt
+from qgis.PyQt.QtGui import QColor
 
 
 def main(path: str, pictures: str) -> dict:

@@ -123,7 +123,7 @@ def test_the_geopackage_alone_comes_styled(utm):
 @pytest.mark.parametrize("system", ["degrees", "wkt", "none"])
 def test_other_systems_open_too(tmp_path, system):
     """Degrees, a system without a code, and none at all: everything lies where it belongs."""
-    told, pictures = _probe(tmp_path, system=system, dated=system != "none", text="a <b> & \"c\" ' \x07 ក្រុម")
+    told, pictures = _probe(tmp_path, system=system, dated=system != "none", text='a <b> & "c" \' \x07 ក្រុម')
     assert told["read"]
     assert all(told["layers"].values())
     assert told["crs"] is (system != "none")
