@@ -1,7 +1,7 @@
 (function () {
-  var range = document.getElementById("divider"), slider = document.getElementById("slider");
+  var range = document.getElementById("divider"), pair = document.getElementById("pair");
   function show() {
-    slider.style.setProperty("--p", range.value + "%");
+    pair.style.setProperty("--p", range.value + "%");
     range.setAttribute("aria-valuetext", "before on the left " + range.value + " percent, after on the right");
   }
   range.addEventListener("input", show);
