@@ -11,6 +11,7 @@ from pathlib import Path
 from shapely.geometry.base import BaseGeometry
 
 from geo.errors import InputError, UsageError
+from geo.files.atomic import PARTIAL
 from geo.files.sums import sha256
 from geo.providers.folder import Folder, Options
 from geo.scene import Provenance, Query, SceneRecord
@@ -74,9 +75,14 @@ def compare(
         now=now,
         refuse_unregistered=False,
     )
-    if replaces:
-        shutil.rmtree(out)
-    return carry_out(run, out, executor)
+    if not replaces:
+        return carry_out(run, out, executor)
+    # The earlier result goes only once the new one is whole.
+    made = out.with_name(f".{out.name}{PARTIAL}-new")
+    findings = carry_out(run, made, executor)
+    shutil.rmtree(out)
+    made.rename(out)
+    return findings
 
 
 def _undated(record: SceneRecord, other: str) -> SceneRecord:

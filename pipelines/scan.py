@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -146,10 +146,11 @@ class _Scanner:
     def scan(self) -> SiteOutcome:
         runs = self.outputs / "runs" / self.site.id
         sweep(runs)
+        sweep(self.outputs / "archive" / self.site.id)
         provider = provider_for(self.asked.source, self.site, self.now)
         query = Query(grid=site_grid(self.site), start=self.asked.start, end=self.asked.end)
         scenes = list(provider.search(query))
-        self._leave_truth(provider, query)
+        self._leave_truth(provider, scenes)
         unregistered: tuple[Considered, ...] = ()
         while True:
             selection = choose(scenes, lambda scene: self._look(scene, provider, query))
@@ -228,11 +229,12 @@ class _Scanner:
             )
         self.ledger.record(rows, now=self.now)
 
-    def _leave_truth(self, provider: Provider, query: Query) -> None:
+    def _leave_truth(self, provider: Provider, scenes: list[Scene]) -> None:
         """For simulated imagery the truth lies beside the outputs; nothing here reads it again."""
-        if isinstance(provider, Simulator) and query.start is not None and query.end is not None:
+        times = [scene.time for scene in scenes if scene.time is not None]
+        if isinstance(provider, Simulator) and times:
             with atomic_path(self.outputs / "truth" / f"{self.site.id}.json") as path:
-                known = truth(provider.scenario, query.start, query.end)
+                known = truth(provider.scenario, min(times), max(times) + timedelta(seconds=1))
                 path.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 

@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 from geo import archive
-from geo.files.atomic import writing
+from geo.files.atomic import PARTIAL, writing
 from geo.providers import Provider
 from geo.scene import Query, Scene, SceneRecord
 
@@ -26,8 +26,9 @@ def acquire(scene: Scene, provider: Provider, query: Query, root: Path, site_id:
         for record in archive.find(root, site_id, scene, provider.name):
             if record.provenance.request == provider.request(scene, query):
                 return record
-    with writing(root):
-        root.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".fetch-", dir=root) as folder:
+    place = root / site_id
+    with writing(place):
+        place.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".fetch{PARTIAL}-", dir=place) as folder:
             path, provenance = provider.fetch(scene, query, Path(folder))
             return archive.keep(root, site_id, scene, provenance, path)
