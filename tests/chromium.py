@@ -39,8 +39,9 @@ class Chromium:
             os.dup2(write, 4)
 
         self._process = subprocess.Popen(
-            command, preexec_fn=wire, close_fds=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
+            command, preexec_fn=wire,  # noqa: PLW1509 - no other thread runs here
+            close_fds=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )  # fmt: skip
         os.close(to_read)
         os.close(to_write)
         self._rest, self._last, self._session = b"", 0, None
@@ -89,7 +90,7 @@ class Chromium:
         return base64.b64decode(self.call("Page.printToPDF", preferCSSPageSize=True, printBackground=False)["data"])
 
     def complaints(self) -> list[str]:
-        """Every dialog, console message, log entry, exception, policy violation, and request but for the page itself."""
+        """Every dialog, console message, log entry, exception, broken policy, and request but the page's own."""
         found = []
         for event in self.events:
             method, params = event.get("method", ""), event.get("params", {})

@@ -6,6 +6,7 @@ Usage: python3 qgis_probe.py PROJECT.qgz PICTURES_FOLDER
 import json
 import os
 import sys
+from pathlib import Path
 
 os.environ["QT_QPA_PLATFORM"] = "offscreen"
 
@@ -36,17 +37,17 @@ def main(path: str, pictures: str) -> dict:
     told["extent"] = [extent.xMinimum(), extent.yMinimum(), extent.xMaximum(), extent.yMaximum()]
     for name in themes.mapThemes():
         image = render(themes.mapThemeVisibleLayers(name), project, extent)
-        image.save(os.path.join(pictures, f"{name}.png"))
+        image.save(f"{pictures}/{name}.png")
     for day in ("2018-06-01", "2020-06-01"):
         shown = [layers["after_image"], layers["before_image"]]
         image = render(shown, project, extent, day)
-        image.save(os.path.join(pictures, f"{day}.png"))
+        image.save(f"{pictures}/{day}.png")
     reviews = layers["reviews"]
     field = reviews.fields().indexOf("verdict")
     told["form"] = [reviews.editorWidgetSetup(field).type(), reviews.editorWidgetSetup(field).config()]
     told["relations"] = [relation.isValid() for relation in project.relationManager().relations().values()]
     told["read_only"] = {n: la.readOnly() for n, la in layers.items() if la.type() == QgsMapLayerType.VectorLayer}
-    gpkg = os.path.join(os.path.dirname(path), "findings.gpkg")
+    gpkg = Path(path).with_name("findings.gpkg")
     alone = QgsVectorLayer(f"{gpkg}|layername=changes", "alone", "ogr")
     told["default_style"] = [alone.renderer().type(), alone.renderer().categories()[0].label()]
     return told

@@ -1,46 +1,103 @@
-"""Outlines for the report's pictures, as SVG paths in the picture's pixels."""
+"""Outlines over a picture, decided once for the report (SVG) and for the figures (matplotlib)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from shapely.geometry.base import BaseGeometry
 
 from pipelines.assess import Findings
+from pipelines.assess.findings import Geometry
 from pipelines.publish.palette import BLACK, BLUE, CONFIDENCE, PURPLE, UNSEEN, VERMILION
 from pipelines.publish.pictures import Picture
 from pipelines.publish.shapes import Numbered
+from pipelines.publish.wording import MEANING
 
-DASHES = {"solid": "", "dash": "8 5", "dot": "2 3"}
-SEGMENTS = {
-    "changed": (VERMILION, 3.0),
-    "no change seen": (BLUE, 2.0),
-    "not observed": (UNSEEN, 2.0),
-    "not observable": (UNSEEN, 1.0),
+_SEGMENTS = {
+    "changed": (VERMILION, 0.7),
+    "no change seen": (BLUE, 0.5),
+    "not observed": (UNSEEN, 0.5),
+    "not observable": (UNSEEN, 0.3),
 }
+_SVG_DASHES = {"solid": "", "dash": "8 5", "dot": "2 3", "dash dot": "9 3 2 3"}
+_SVG_PX_PER_MM = 4.0
 _SMALLEST = 1 / 60  # of the picture: smaller changes get a ring
 
 
 @dataclass(frozen=True)
-class Shape:
-    """One outline; `x` and `y` (percent of the picture) are where its number stands."""
+class Outline:
+    """One line to draw: in the picture's pixels, width in mm at print size, `word` as in the legend."""
+
+    shape: BaseGeometry
+    colour: str
+    width_mm: float
+    line: str
+    word: str
+    number: int | None = None
+
+
+@dataclass(frozen=True)
+class Mark:
+    """An outline as SVG; `x` and `y` (percent of the picture) are where its number stands."""
 
     path: str
     colour: str
     width: float
-    dash: str = ""
-    number: int | None = None
-    x: float = 0.0
-    y: float = 0.0
+    dash: str
+    number: int | None
+    x: float
+    y: float
 
 
-def visible(shape: BaseGeometry, picture: Picture) -> BaseGeometry:
-    """The shape, or a ring round it where it would be too small to see: never nothing."""
+def outlines_of_events(events: Sequence[Numbered], picture: Picture) -> list[Outline]:
+    """Outlines by confidence, the most certain last, so that it lies on top. None is too small to be seen."""
+    made = []
     smallest = max(picture.size) * _SMALLEST
-    left, top, right, bottom = shape.bounds
-    return shape.centroid.buffer(smallest / 2) if max(right - left, bottom - top) < smallest else shape
+    for item in events:
+        colour, line, width = CONFIDENCE[item.event.confidence]
+        shape = picture.place(item.event.geometry)
+        left, top, right, bottom = shape.bounds
+        if max(right - left, bottom - top) < smallest:
+            shape = shape.centroid.buffer(smallest / 2)
+        word = f"{item.event.confidence}: {MEANING[item.event.confidence]}"
+        made.append(Outline(shape, colour, width, line, word, item.number))
+    return made[::-1]
+
+
+def outlines_of_zones(findings: Findings, picture: Picture) -> list[Outline]:
+    """Site, perimeter (solid is a wall, dashed a fence), its gaps, and buildings, dotted where nothing can be told."""
+    made: list[Outline] = []
+
+    def add(geometry: Geometry, colour: str, width_mm: float, line: str, word: str) -> None:
+        made.append(Outline(picture.place(geometry), colour, width_mm, line, word))
+
+    if findings.site.geometry is not None:
+        add(findings.site.geometry, BLACK, 0.4, "dash dot", "site")
+    if findings.perimeter is not None:
+        noun, line = ("fence", "dash") if findings.perimeter.material == "fence" else ("wall", "solid")
+        for segment in findings.perimeter.segments:
+            add(segment.geometry, *_SEGMENTS[segment.status], line, f"line of the {noun}: {segment.status}")
+        for gap in findings.perimeter.gaps:
+            add(gap, PURPLE, 1.0, "dot", "gap")
+    for building in findings.buildings:
+        if building.status is None:
+            add(building.geometry, UNSEEN, 0.3, "dot", "building: cannot be told")
+        else:
+            add(building.geometry, BLACK, 0.3, "solid", "building")
+    return made
+
+
+def legend_of(outlines: Sequence[Outline]) -> list[Outline]:
+    """One outline for each word, in the order of first use."""
+    return list({outline.word: outline for outline in reversed(outlines)}.values())[::-1]
+
+
+def number_place(outline: Outline, picture: Picture) -> tuple[float, float]:
+    """Where an outline's number stands, (x, y) in the picture's pixels: at its upper right, inside the picture."""
+    rows, cols = picture.size
+    _, top, right, _ = outline.shape.bounds
+    return min(max(right, cols * 0.02), cols * 0.96), min(max(top, rows * 0.04), rows * 0.99)
 
 
 def rings(shape: BaseGeometry) -> Iterator[list[tuple[float, float]]]:
@@ -51,52 +108,22 @@ def rings(shape: BaseGeometry) -> Iterator[list[tuple[float, float]]]:
                 yield [(x, y) for x, y, *_ in line.coords]
 
 
-def shapes_of_events(events: Sequence[Numbered], picture: Picture) -> list[Shape]:
-    """Outlines by confidence, the most certain drawn last, so that it lies on top."""
+def as_marks(outlines: Sequence[Outline], picture: Picture) -> list[Mark]:
+    """Outlines for the page."""
     rows, cols = picture.size
-    made = []
-    for item in events:
-        colour, dash, width = CONFIDENCE[item.event.confidence]
-        shape = visible(picture.place(item.event.geometry), picture)
-        x, y = min(shape.bounds[2] / cols * 100, 96.0), min(max(shape.bounds[1] / rows * 100, 3.0), 99.0)
-        made.append(Shape(_path(shape), colour, width * 4, DASHES[dash], item.number, round(x, 2), round(y, 2)))
-    return made[::-1]
+    marks = []
+    for outline in outlines:
+        path = "".join("M" + " ".join(f"{x:.1f},{y:.1f}" for x, y in ring) for ring in rings(outline.shape))
+        x, y = number_place(outline, picture)
+        width = outline.width_mm * _SVG_PX_PER_MM
+        place = round(x / cols * 100, 2), round(y / rows * 100, 2)
+        marks.append(Mark(path, outline.colour, width, _SVG_DASHES[outline.line], outline.number, *place))
+    return marks
 
 
-def shapes_of_zones(findings: Findings, picture: Picture) -> tuple[list[Shape], list[dict[str, Any]]]:
-    """Site, perimeter and buildings, and the legend's lines for those that are there."""
-    shapes: list[Shape] = []
-    legend: dict[str, dict[str, Any]] = {}
-
-    def add(word: str, geometry: dict[str, Any], colour: str, width: float, dash: str = "") -> None:
-        shapes.append(Shape(_path(picture.place(geometry)), colour, width, dash))
-        legend.setdefault(word, {"word": word, "colour": colour, "width": width, "dash": dash})
-
-    if findings.site.geometry is not None:
-        add("site", findings.site.geometry, BLACK, 1.5, "9 3 2 3")
-    if findings.perimeter is not None:
-        noun = "fence" if findings.perimeter.material == "fence" else "wall"
-        for segment in findings.perimeter.segments:
-            colour, width = SEGMENTS[segment.status]
-            add(
-                f"line of the {noun}: {segment.status}",
-                segment.geometry,
-                colour,
-                width,
-                "8 5" if noun == "fence" else "",
-            )
-        for gap in findings.perimeter.gaps:
-            add("gap", gap, PURPLE, 5.0, "2 3")
-    for building in findings.buildings:
-        told = building.status is not None
-        add("building" if told else "building: cannot be told", building.geometry, BLACK if told else UNSEEN, 1.0,
-            "" if told else "2 3")  # fmt: skip
-    return shapes, list(legend.values())
-
-
-def _path(shape: BaseGeometry) -> str:
-    parts = []
-    for ring in rings(shape):
-        points = " ".join(f"{x:.1f},{y:.1f}" for x, y in ring)
-        parts.append(f"M{points}")
-    return "".join(parts)
+def legend_marks(outlines: Sequence[Outline]) -> list[dict[str, str | float]]:
+    """The page's legend, one entry a word."""
+    return [
+        {"word": o.word, "colour": o.colour, "width": o.width_mm * _SVG_PX_PER_MM, "dash": _SVG_DASHES[o.line]}
+        for o in legend_of(outlines)
+    ]

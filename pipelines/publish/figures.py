@@ -24,13 +24,13 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Polygon
 from matplotlib.textpath import TextToPath
 from pyproj import CRS
-from shapely.geometry.base import BaseGeometry
 
 from geo.files.atomic import atomic_path
 from geo.files.text import clean
 from pipelines.assess import Findings
 from pipelines.assess.findings import SceneUse
-from pipelines.publish.palette import BLACK, BLUE, CONFIDENCE, PURPLE, UNSEEN, VERMILION
+from pipelines.publish.drawing import Outline, legend_of, number_place, outlines_of_events, outlines_of_zones, rings
+from pipelines.publish.palette import UNSEEN, VERMILION
 from pipelines.publish.pictures import Picture, change_picture, corner_words, north, scale_bar
 from pipelines.publish.shapes import Numbered
 from pipelines.publish.wording import (
@@ -49,9 +49,9 @@ WIDTH_IN = 10.0
 _MARGIN, _GAP = 0.35, 0.3  # inches
 _HEAD, _LINE = 1.3, 0.152
 _KEYED = 10
-_DASH = {"solid": "-", "dash": (0, (4, 2.5)), "dot": (0, (1, 1.5))}
+_DASH = {"solid": "-", "dash": (0, (4, 2.5)), "dot": (0, (1, 1.5)), "dash dot": (0, (6, 2, 1, 2))}
+_POINTS_PER_MM = 2.2
 _HALO = [patheffects.withStroke(linewidth=2.2, foreground="white")]
-_SEGMENT_COLOURS = {"changed": VERMILION, "no change seen": BLUE, "not observed": UNSEEN, "not observable": UNSEEN}
 _UNSEEN_PATCH: dict[str, Any] = {"facecolor": "white", "edgecolor": UNSEEN, "hatch": "////"}
 
 
@@ -112,12 +112,14 @@ def change_map_figure(sheet: Sheet) -> Figure:
     before, after = scene_of(sheet.findings, "before"), scene_of(sheet.findings, "after")
     dates = " to ".join(when(scene.time) if scene else "no scene" for scene in (before, after))
     _write(figure, _MARGIN, height - 1.16, f"CHANGE MAP   {dates}", weight="bold", size=9)
-    handles = _zones(axes, sheet)
+    zones = outlines_of_zones(sheet.findings, sheet.picture)
+    for outline in zones:
+        _draw(axes, outline, _line_style(outline) | {"zorder": 3})
     _outline_events(axes, sheet)
     _scale_and_north(axes, sheet.picture)
     if sheet.findings.simulated:
         _watermark(axes)
-    _legend(figure, sheet, handles, ((_MARGIN + width + 0.15) / WIDTH_IN, (height - _HEAD) / height))
+    _legend(figure, sheet, zones, ((_MARGIN + width + 0.15) / WIDTH_IN, (height - _HEAD) / height))
     _lines(figure, height, tall, key, foot)
     return figure
 
@@ -174,81 +176,38 @@ def _panel_title(
 
 def _outline_events(axes: Any, sheet: Sheet) -> None:
     """Outlines in colour and dash by confidence, on a white rim; numbers beside them."""
-    rows, cols = sheet.picture.size
-    smallest = max(rows, cols) / 60
-    for item in sheet.events:
-        colour, dash, width = CONFIDENCE[item.event.confidence]
-        shape = sheet.picture.place(item.event.geometry)
-        left, top, right, bottom = shape.bounds
-        if max(right - left, bottom - top) < smallest:
-            # Too small to see: a ring round it, never nothing.
-            shape = shape.centroid.buffer(smallest / 2)
-        for xs, ys in _rings(shape):
-            axes.plot(xs, ys, color="white", linewidth=width * 2 + 1.0, alpha=0.7, zorder=4, solid_joinstyle="round")
-            axes.plot(xs, ys, color=colour, linestyle=_DASH[dash], linewidth=width * 2, zorder=5)
-        if item.number is not None:
-            x, y = min(max(shape.bounds[2], cols * 0.02), cols * 0.97), max(shape.bounds[1], rows * 0.04)
+    for outline in outlines_of_events(sheet.events, sheet.picture):
+        width = outline.width_mm * _POINTS_PER_MM
+        _draw(axes, outline, {"color": "white", "linewidth": width + 1.0, "alpha": 0.7, "zorder": 4})
+        _draw(axes, outline, _line_style(outline) | {"zorder": 5})
+        if outline.number is not None:
+            x, y = number_place(outline, sheet.picture)
             axes.text(
-                x, y, str(item.number), fontsize=8, fontweight="bold", color="black", path_effects=_HALO, zorder=7,
+                x, y, str(outline.number), fontsize=8, fontweight="bold", color="black", path_effects=_HALO, zorder=7,
                 ha="left", va="bottom", clip_on=True,
             )  # fmt: skip
 
 
-def _zones(axes: Any, sheet: Sheet) -> list[Any]:
-    """Site, perimeter, buildings; returns legend entries for those that are there."""
-    findings, handles = sheet.findings, []
-    if findings.site.geometry is not None:
-        for xs, ys in _rings(sheet.picture.place(findings.site.geometry)):
-            axes.plot(xs, ys, color=BLACK, linewidth=1.0, linestyle=(0, (6, 2, 1, 2)), zorder=2)
-        handles.append(Line2D([], [], color=BLACK, linewidth=1.0, linestyle=(0, (6, 2, 1, 2)), label="site"))
-    if findings.perimeter is not None:
-        noun = "fence" if findings.perimeter.material == "fence" else "wall"
-        dash = _DASH["dash" if noun == "fence" else "solid"]
-        for segment in findings.perimeter.segments:
-            thin = segment.status == "not observable"
-            style = {"color": _SEGMENT_COLOURS[segment.status], "linewidth": 0.8 if thin else 1.6, "linestyle": dash}
-            for xs, ys in _rings(sheet.picture.place(segment.geometry)):
-                axes.plot(xs, ys, zorder=3, **style)
-        for geometry in findings.perimeter.gaps:
-            for xs, ys in _rings(sheet.picture.place(geometry)):
-                axes.plot(xs, ys, color=PURPLE, linewidth=2.5, linestyle=_DASH["dot"], zorder=3)
-        there = [name for name in _SEGMENT_COLOURS if any(s.status == name for s in findings.perimeter.segments)]
-        handles += [
-            Line2D([], [], color=_SEGMENT_COLOURS[name], linewidth=0.8 if name == "not observable" else 1.6,
-                   linestyle=dash, label=f"line of the {noun}: {name}")
-            for name in there
-        ]  # fmt: skip
-        if findings.perimeter.gaps:
-            handles.append(Line2D([], [], color=PURPLE, linewidth=2.5, linestyle=_DASH["dot"], label="gap"))
-    return handles + _building_zones(axes, sheet)
+def _draw(axes: Any, outline: Outline, style: dict[str, Any]) -> None:
+    for ring in rings(outline.shape):
+        axes.plot(*zip(*ring, strict=True), **style)
 
 
-def _building_zones(axes: Any, sheet: Sheet) -> list[Any]:
-    """Outlines of buildings, dotted where nothing can be told of them."""
-    findings, handles = sheet.findings, []
-    for building in findings.buildings:
-        told = building.status is not None
-        for xs, ys in _rings(sheet.picture.place(building.geometry)):
-            axes.plot(xs, ys, color=BLACK if told else UNSEEN, linewidth=0.7, linestyle="-" if told else ":", zorder=3)
-    if findings.buildings:
-        handles.append(Line2D([], [], color=BLACK, linewidth=0.7, label="building outline"))
-    if any(building.status is None for building in findings.buildings):
-        handles.append(Line2D([], [], color=UNSEEN, linewidth=0.7, linestyle=":", label="building: cannot be told"))
-    return handles
+def _line_style(outline: Outline) -> dict[str, Any]:
+    width = outline.width_mm * _POINTS_PER_MM
+    return {"color": outline.colour, "linewidth": width, "linestyle": _DASH[outline.line]}
 
 
-def _legend(figure: Figure, sheet: Sheet, zones: list[Any], corner: tuple[float, float]) -> None:
+def _legend(figure: Figure, sheet: Sheet, zones: list[Outline], corner: tuple[float, float]) -> None:
+    lines = legend_of(outlines_of_events(sheet.events, sheet.picture)[::-1]) + legend_of(zones)
     handles: list[Any] = [
         Patch(facecolor=VERMILION, alpha=0.7, label="change, per pixel"),
         Patch(facecolor="#d2d2d2", edgecolor="#a0a0a0", label="seen on both dates, no change found"),
         Patch(**_UNSEEN_PATCH, label=f"NOT OBSERVED ({percent(1 - sheet.observed)}): nothing known"),
+        *(Line2D([], [], label="\n".join(textwrap.wrap(line.word, 36)), **_line_style(line)) for line in lines),
     ]
-    for level, (colour, dash, width) in CONFIDENCE.items():
-        if any(item.event.confidence == level for item in sheet.events):
-            text = "\n".join(textwrap.wrap(f"{level}: {MEANING[level]}", 36))
-            handles.append(Line2D([], [], color=colour, linestyle=_DASH[dash], linewidth=width * 2, label=text))
     legend = figure.legend(
-        handles=handles + zones, loc="upper left", bbox_to_anchor=corner, fontsize=7, frameon=False, handlelength=2.4,
+        handles=handles, loc="upper left", bbox_to_anchor=corner, fontsize=7, frameon=False, handlelength=2.4,
         borderaxespad=0, labelspacing=0.9,
     )  # fmt: skip
     for entry in legend.get_texts():
@@ -369,13 +328,6 @@ def drawable(text: str) -> str:
 def _glyphs() -> frozenset[int]:
     path = font_manager.findfont(FontProperties(family="DejaVu Sans"))
     return frozenset(font_manager.get_font(path).get_charmap())
-
-
-def _rings(shape: BaseGeometry) -> Iterator[tuple[Any, Any]]:
-    for part in getattr(shape, "geoms", [shape]):
-        for ring in [part.exterior, *part.interiors] if hasattr(part, "exterior") else [part]:
-            if ring.geom_type != "Point" and not ring.is_empty:
-                yield ring.xy
 
 
 @contextmanager

@@ -86,7 +86,7 @@ def shown_bands(look: Prepared, composite: Composite) -> PixelSource:
 def write_rasters(folder: Path, pair: Pair, change_map: ChangeMap, view: View) -> None:
     """Write the four COGs of a run, all on the run's grid, reading every input once.
 
-    change.tif is float32 with NaN for not observed. `score` and `p` keep twelve significant bits (1 part in 8000).
+    change.tif is float32 with NaN for not observed. `score` and `p` keep twelve significant bits (1 part in 4000).
     `first_seen` is the day of AFTER and `last_unseen` that of BEFORE, as days since 1970-01-01, where the ground
     changed and the date is known. `direction` is a code of `Direction`. `observed` counts the dates on which the
     ground was seen: 2 (the only pixels with a score), 1, 0; it is never NaN, so that nothing can hide in it.

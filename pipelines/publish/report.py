@@ -21,8 +21,7 @@ from markupsafe import Markup
 from geo.files.atomic import atomic_path
 from geo.files.text import clean
 from pipelines.assess import Findings
-from pipelines.publish.drawing import shapes_of_events, shapes_of_zones
-from pipelines.publish.palette import CONFIDENCE
+from pipelines.publish.drawing import as_marks, legend_marks, outlines_of_events, outlines_of_zones
 from pipelines.publish.pictures import Picture, change_picture, corner_words, data_uri, north
 from pipelines.publish.rows import (
     building_table,
@@ -144,11 +143,13 @@ def _pictures(page: Page) -> dict[str, Any]:
     rows, cols = picture.size
     wide = f"{cols / picture.scale[1]:,.0f} pixels" if metres is None else f"{cols * metres:,.0f} m"
     upwards = direction is not None and direction[1] < -0.9986
-    zones, zone_legend = shapes_of_zones(findings, picture)
+    changes = outlines_of_events(page.events, picture)
+    zones = outlines_of_zones(findings, picture)
     return {
         **sides, "size": (rows, cols), "coarse": max(rows, cols) < _COARSE_PX, "map_image": data_uri(
             change_picture(picture), lossless=True),
-        "shapes": shapes_of_events(page.events, picture), "zones": zones, "zone_legend": zone_legend,
+        "shapes": as_marks(changes, picture), "zones": as_marks(zones, picture),
+        "legend": legend_marks(changes[::-1]) + legend_marks(zones),
         "shown": page.shown, "extent_words": wide, "place_words": _sentence("; ".join(corner_words(picture.grid))),
         "north_words": "not known" if direction is None else "up" if upwards else "not up; see the figures' arrow",
         "alt_map": f"{len(page.events)} changes outlined; {percent(1 - page.observed)} not observed, hatched.",
@@ -158,12 +159,8 @@ def _pictures(page: Page) -> dict[str, Any]:
 def _lists(page: Page) -> dict[str, Any]:
     findings = page.findings
     listed = page.events[: page.listed]
-    present = [level for level in CONFIDENCE if any(item.event.confidence == level for item in page.events)]
-    levels = [
-        {"word": level, "meaning": MEANING[level], "colour": CONFIDENCE[level][0],
-         "dash": _dash(CONFIDENCE[level][1]), "width": CONFIDENCE[level][2] * 4}
-        for level in present
-    ]  # fmt: skip
+    present = [level for level in MEANING if any(item.event.confidence == level for item in page.events)]
+    levels = [{"word": level, "meaning": MEANING[level]} for level in present]
     return {
         "levels": levels, "events": event_table(findings, listed), "left_out": len(page.events) - len(listed),
         "events_caption": "Most certain first, those at the site before those around it",
@@ -179,10 +176,6 @@ def _perimeter_interval(findings: Findings) -> str:
     if perimeter is None or not any(segment.status == "changed" for segment in perimeter.segments):
         return "no change along the line was found"
     return f"the ground along the line changed within {interval(perimeter.not_before, perimeter.not_after)}"
-
-
-def _dash(line: str) -> str:
-    return {"solid": "", "dash": "8 5", "dot": "2 3"}[line]
 
 
 @cache

@@ -62,8 +62,7 @@ def scene_table(findings: Findings) -> list[dict[str, Any]]:
             "id": scene.id, "time": when(scene.time), "sensor": scene.sensor, "simulated": scene.simulated,
             "use": f"used as {scene.role}" if scene.used else f"refused: {scene.reason}",
             "clear_share": percent(scene.clear_fraction),
-            "registration": _registration(scene.registration, scene.shift_px),
-            "sha256": scene.sha256 or "not fetched",
+            "registration": _registration(scene.registration, scene.shift_px), "sha256": scene.sha256 or "not fetched",
         }
         for scene in findings.scenes
     ]  # fmt: skip

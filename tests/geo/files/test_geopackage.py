@@ -47,9 +47,8 @@ def test_what_is_read_is_what_was_written(tmp_path):
         ("changes", "MultiPolygon"), ("lines", "MultiLineString"), ("reviews", None), ("layer_styles", None),
     ]  # fmt: skip
     with sqlite3.connect(path) as database:
-        styles = database.execute(
-            "select f_table_name, styleQML, useAsDefault, update_time from layer_styles"
-        ).fetchall()
+        styles = database.execute("select f_table_name, styleQML, useAsDefault, update_time from layer_styles")
+        styles = styles.fetchall()
         version = database.execute("pragma user_version").fetchone()[0]
     assert styles == [("changes", QML, 1, "2024-01-02T03:04:05.000Z")]
     assert version == 10200

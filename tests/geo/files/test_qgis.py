@@ -25,8 +25,10 @@ HOSTILE = "\"'><script>alert(1)</script>&\x00\x0b]]>\u202e"
 T0, T1 = datetime(2017, 1, 1, tzinfo=UTC), datetime(2018, 1, 1, tzinfo=UTC)
 LINES = VectorStyle(
     geometry="Line", attribute="look", label='"id"', title='"id"', tip="<b>x</b>", time="not_after",
-    entries=(Entry(value="wall", label=HOSTILE, colour="#0072b2"), Entry(value="fence", label="f", colour="#000000", line="dash")),
-    fields=(Field(name="id", alias=HOSTILE), Field(name="v", alias="V", choices=(("", "Not reviewed"), ("c", HOSTILE)), editable=True)),
+    entries=(Entry(value="wall", label=HOSTILE, colour="#0072b2"),
+             Entry(value="fence", label="f", colour="#000000", line="dash")),
+    fields=(Field(name="id", alias=HOSTILE),
+            Field(name="v", alias="V", choices=(("", "Not reviewed"), ("c", HOSTILE)), editable=True)),
 )  # fmt: skip
 LAYERS = (
     Layer(name="lines", title=HOSTILE, source="./f.gpkg|layername=lines", style=LINES, group="A"),

@@ -14,8 +14,10 @@ from pipelines.publish import PublishSettings, publish
 
 PAYLOADS = (
     "<script>console.log('PWNED')</script>", "</script><script>alert(1)</script>", "<img src=x onerror=alert(1)>",
-    "\"><svg onload=alert(1)>", "' onmouseover='alert(1)' autofocus onfocus='alert(1)", "<style>*{display:none}</style>",
-    "<iframe src=http://127.0.0.1:9/></iframe>", "{{ 7*7 }}{% raw %}", "javascript:alert(1)", "<!--", "]]>", "&lt;b&gt;",
+    "\"><svg onload=alert(1)>", "' onmouseover='alert(1)' autofocus onfocus='alert(1)",
+    "<style>*{display:none}</style>",
+    "<iframe src=http://127.0.0.1:9/></iframe>", "{{ 7*7 }}{% raw %}", "javascript:alert(1)", "<!--", "]]>",
+    "&lt;b&gt;",
     "<base href=http://127.0.0.1:9/>", "<meta http-equiv=refresh content='0;url=http://127.0.0.1:9/'>",
     "\x00\x08\x1b[31m\u202egnp", "<a href='javascript:alert(1)'>x</a>", "=cmd|'/c calc'!A0", "${jndi:ldap://127.0.0.1/a}",
     "<math><mi//xlink:href='data:x,<script>alert(4)</script>'>", "<form action=http://127.0.0.1:9/><input name=a>",
@@ -92,7 +94,8 @@ def test_the_first_screen_answers_four_questions(plain):
     head = text[: text.index("Before and after")]
     for words in ("What changed?", "2 changes found: 1 probable, 1 possible.", "Since when?",
                   "Between 4 December 2017 and 3 January 2019 (395 days).", "How sure is it?", "1 in 1,000,000",
-                  "What could not be seen?", "4.63 % of the site was not seen", "The wall itself is not observable"):  # fmt: skip
+                  "What could not be seen?", "4.63 % of the site was not seen",
+                  "The wall itself is not observable"):  # fmt: skip
         assert words in head
 
 

@@ -75,7 +75,8 @@ def test_every_file_is_there_hashed_and_the_same_again(tmp_path, case):
 
 def test_a_stranger_can_check_it_with_coreutils(utm):
     """`sha256sum -c SHA256SUMS` is enough."""
-    done = subprocess.run(["sha256sum", "-c", "--quiet", "SHA256SUMS"], cwd=utm[0], capture_output=True, text=True)
+    command = ["sha256sum", "-c", "--quiet", "SHA256SUMS"]
+    done = subprocess.run(command, cwd=utm[0], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, "")
 
 
