@@ -33,13 +33,14 @@ class Chromium:
         command = [str(find_chromium()), *FLAGS, f"--user-data-dir={profile}", f"--window-size={size[0]},{size[1]}"]
 
         # The browser reads commands from descriptor 3 and writes to 4. Both ends may have those numbers already.
+        # No other thread runs here, so that a function before exec is safe.
         def wire() -> None:
             read, write = os.dup(to_read), os.dup(to_write)
             os.dup2(read, 3)
             os.dup2(write, 4)
 
         self._process = subprocess.Popen(
-            command, preexec_fn=wire,  # noqa: PLW1509 - no other thread runs here
+            command, preexec_fn=wire,
             close_fds=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )  # fmt: skip
         os.close(to_read)
