@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from affine import Affine
-from pyproj import CRS, Geod
+from pyproj import CRS, Geod, Transformer
 
 Window = tuple[slice, slice]
 
@@ -160,6 +160,23 @@ def utm_epsg(lon: float, lat: float) -> int:
     if lat >= 72 and 0 <= lon < 42:
         zone = 31 + 2 * int((lon + 3) // 12)
     return (32600 if lat >= 0 else 32700) + zone
+
+
+def mgrs_square(lon: float, lat: float) -> str:
+    """The 100 km square of the Military Grid Reference System that holds a point, as Sentinel-2 names its tiles.
+
+    Source: NGA.STND.0037, Universal Grids and Grid Reference Systems.
+
+    >>> mgrs_square(103.73, 10.8), mgrs_square(103.73, 10.9), mgrs_square(128.69, 37.66), mgrs_square(-46.6, -23.6)
+    ('48PUS', '48PUT', '52SDG', '23KLP')
+    """
+    epsg = utm_epsg(lon, lat)
+    zone = epsg % 100
+    x, y = Transformer.from_crs("OGC:CRS84", f"EPSG:{epsg}", always_xy=True).transform(lon, lat)
+    band = "CDEFGHJKLMNPQRSTUVWXX"[int((lat + 80) // 8)]
+    column = ("STUVWXYZ", "ABCDEFGH", "JKLMNPQR")[zone % 3][int(x // 100_000) - 1]
+    row = "ABCDEFGHJKLMNPQRSTUV"[(int(y // 100_000) + (5 if zone % 2 == 0 else 0)) % 20]
+    return f"{zone:02d}{band}{column}{row}"
 
 
 def _size(window: Window) -> tuple[int, int]:
