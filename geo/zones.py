@@ -57,6 +57,12 @@ def project(geometry: BaseGeometry, source: str, target: str) -> BaseGeometry:
     return moved
 
 
+def utm_of(geometry: BaseGeometry) -> str:
+    """The UTM zone (as `EPSG:n`) of the middle of a lon/lat geometry."""
+    middle = geometry.centroid
+    return f"EPSG:{utm_epsg(middle.x, middle.y)}"
+
+
 def to_grid(geometry: BaseGeometry, grid: Grid) -> BaseGeometry:
     """Return a lon/lat geometry in the grid's coordinates; raise ValueError for a grid without georeference."""
     return project(geometry, _LONLAT, _system(grid))
@@ -196,6 +202,15 @@ def walked(perimeter: Perimeter) -> LineString:
     if perimeter.closed and not shapely.is_ccw(perimeter.line):
         return LineString(perimeter.line.coords[::-1])
     return perimeter.line
+
+
+def part_of(perimeter: Perimeter, start_m: float, end_m: float) -> BaseGeometry:
+    """The line between two chainages; an end below its start runs over the first vertex of a ring."""
+    lonlat = np.asarray(walked(perimeter).coords)[:, :2]
+    at = _chainage(lonlat)
+    if end_m >= start_m:
+        return _between(lonlat, at, start_m, end_m)
+    return shapely.MultiLineString([_between(lonlat, at, start_m, float(at[-1])), _between(lonlat, at, 0.0, end_m)])
 
 
 def _between(lonlat: NDArray[np.float64], at: NDArray[np.float64], start: float, end: float) -> LineString:

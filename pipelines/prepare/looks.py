@@ -132,6 +132,11 @@ def same_unit(before: Look, after: Look) -> tuple[Look, Look]:
     return _in_values(before), _in_values(after).noted(note)
 
 
+def select(look: Look, bands: tuple[str, ...]) -> Look:
+    """The look reduced to these bands, all of which it has."""
+    return look if look.file.bands == bands else replace(look, file=look.file.select(bands))
+
+
 def _named(file: RasterFile) -> bool:
     return any(not _UNNAMED.fullmatch(band) for band in file.bands)
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 
 import numpy as np
 
@@ -36,10 +37,11 @@ class Pass:
     view_azimuth_deg: float
 
 
-def passes(scenario: Scenario, sensor: str) -> Iterator[Pass]:
-    """Yield every pass of a sensor over the world, oldest first."""
+@lru_cache(maxsize=32)
+def passes(scenario: Scenario, sensor: str) -> tuple[Pass, ...]:
+    """Return every pass of a sensor over the world, oldest first."""
     found = {OPTICAL: _optical, RADAR: _radar, HALF_METRE: _half_metre}[sensor](scenario)
-    yield from sorted(found, key=lambda p: p.time)
+    return tuple(sorted(found, key=lambda p: p.time))
 
 
 def sun(when: datetime, lon: float, lat: float) -> tuple[float, float]:
