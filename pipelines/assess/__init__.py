@@ -1,7 +1,8 @@
 """Stage 4, assess: a change map and a site become findings: events, perimeter, buildings, with their uncertainty."""
 
 from pipelines.assess.context import Considered, Context
-from pipelines.assess.findings import Findings
-from pipelines.assess.stage import assess
+from pipelines.assess.findings import Event, Findings
+from pipelines.assess.series_stage import Shown, assess_series
+from pipelines.assess.stage import assess, unused_state
 
-__all__ = ["Considered", "Context", "Findings", "assess"]
+__all__ = ["Considered", "Context", "Event", "Findings", "Shown", "assess", "assess_series", "unused_state"]

@@ -17,7 +17,7 @@ SegmentStatus = Literal["changed", "no change seen", "not observed", "not observ
 BuildingStatus = Literal[
     "not started", "cleared", "under construction", "built", "removed", "changed", "no change seen"
 ]
-Role = Literal["before", "after", "reference", "series", "none"]
+Role = Literal["before", "after", "reference", "series", "radar", "none"]
 Geometry = dict[str, Any]
 
 
@@ -79,10 +79,24 @@ class SceneUse(Model):
     simulated: bool
     bands: list[str]
     notes: list[str]
+    state: State | None = None
+
+
+class AreaPoint(Model):
+    """How much of an event's ground was in its new state on one date. Null where less than half of it was seen."""
+
+    time: datetime
+    scene: str
+    area_m2: float | None
+    seen_fraction: float
 
 
 class Event(Model):
-    """One change on the ground. Geometry is longitude, latitude (pixels where there is no georeference)."""
+    """One change on the ground. Geometry is longitude, latitude (pixels where there is no georeference).
+
+    `confirmed_by` is the scene with which k of n clear looks had shown it; null where none has. `lasts` is null where
+    the series cannot tell.
+    """
 
     id: str
     kind: Kind
@@ -99,8 +113,11 @@ class Event(Model):
     confirmed: bool
     confidence: Confidence
     confidence_reason: str
-    before_scene: str
+    before_scene: str | None
     after_scene: str
+    confirmed_by: str | None = None
+    lasts: bool | None = None
+    area_series: list[AreaPoint] = []
 
 
 class Segment(Model):
@@ -114,6 +131,8 @@ class Segment(Model):
     p: float | None
     changed_fraction: float | None
     observed_fraction: float
+    not_before: datetime | None = None
+    not_after: datetime | None = None
 
 
 class PerimeterFinding(Model):
@@ -132,6 +151,8 @@ class PerimeterFinding(Model):
     p: float | None
     segments: list[Segment]
     gaps: list[Geometry]
+    minimum_width_m: float | None = None
+    null_rings: int | None = None
 
 
 class BuildingFinding(Model):
@@ -149,6 +170,17 @@ class BuildingFinding(Model):
     p: float | None
     changed_fraction: float | None
     observed_fraction: float
+
+
+class Progress(Model):
+    """How much of what is planned stands. Areas in square metres; `share` is null where nothing planned was seen."""
+
+    planned: int
+    planned_m2: float
+    built: int
+    built_m2: float
+    unknown: int
+    share: float | None
 
 
 class PhaseFinding(Model):
@@ -175,13 +207,15 @@ class CalibrationFinding(Model):
     """How scores became probabilities. The rate per site-year is null where two dates cannot state one."""
 
     method: str
-    fdr: float
+    fdr: float | None
     p_strong: float
     p_weak: float
     min_area_px: int
     min_area_m2: float | None
     expected_false_objects: float
     expected_false_alarms_per_site_year: float | None
+    asked_false_alarms_per_site_year: float | None = None
+    controls_false_alarms_per_site_year: float | None = None
     controls: list[ControlFinding]
 
 
@@ -196,6 +230,7 @@ class Candidate(Model):
     not_before: datetime | None
     not_after: datetime | None
     reason: str
+    chip: str | None = None
 
 
 class GridFinding(Model):
@@ -229,6 +264,7 @@ class Findings(Model):
     events: list[Event]
     perimeter: PerimeterFinding | None
     buildings: list[BuildingFinding]
+    progress: Progress | None = None
     phases: list[PhaseFinding]
     calibration: CalibrationFinding
     candidates: list[Candidate]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from geo.grid import Grid
+from geo.scene import Scene
 from geo.zones import to_lonlat
 from pipelines import __version__
-from pipelines.assess.context import Considered, Context
+from pipelines.assess.context import Context
 from pipelines.assess.events import Framing, events_of
 from pipelines.assess.findings import (
     CalibrationFinding,
@@ -39,6 +41,7 @@ SEEN_AT_ALL = 0.01
 # Built ground differs from plants by about the range of a scene; eight times the noise, in the best band, shows.
 LEAST_CONTRAST = 8.0
 CANDIDATES = 20
+LOOK = 0.5  # a date on which less of the ground is clear is no look at it
 DATES_REVERSED = "The files' own dates contradict the order given and were not used. "
 
 
@@ -58,7 +61,7 @@ def assess(pair: Pair, change_map: ChangeMap, context: Context, *, run_id: str, 
     grid = change_map.grid
     framing = Framing(
         to_lonlat=lambda g: g if grid.crs is None else to_lonlat(g, grid),
-        zone_of=zone_namer(context, change_map, pair.gsd_m),
+        zone_of=zone_namer(context, grid, pair.gsd_m),
         site_id=context.place.id,
         min_area_px=change_map.calibration.min_area_px,
     )
@@ -82,14 +85,7 @@ def assess(pair: Pair, change_map: ChangeMap, context: Context, *, run_id: str, 
             pair.simulated,
         ),
         period=Period.model_validate({"from": min(times, default=None), "to": max(times, default=None)}),
-        grid=GridFinding(
-            crs=grid.crs,
-            epsg=grid.epsg,
-            transform=tuple(grid.transform)[:6],
-            shape=grid.shape,
-            pixel_size_m=grid.pixel_size_m,
-            gsd_m=pair.gsd_m,
-        ),
+        grid=grid_finding(grid, pair.gsd_m),
         observability=seen,
         scenes=_scenes(pair, context),
         events=events,
@@ -97,10 +93,22 @@ def assess(pair: Pair, change_map: ChangeMap, context: Context, *, run_id: str, 
         buildings=building_findings(context, pair, change_map),
         phases=[],
         calibration=_calibration(change_map, controls),
-        candidates=_candidates(context, events),
+        candidates=candidates_of(context, events),
         method=change_map.method,
         parameters=dict(change_map.parameters),
         limits=limits_of(pair, change_map),
+    )
+
+
+def grid_finding(grid: Grid, gsd_m: float | None) -> GridFinding:
+    """The run's grid as it is told."""
+    return GridFinding(
+        crs=grid.crs,
+        epsg=grid.epsg,
+        transform=tuple(grid.transform)[:6],
+        shape=grid.shape,
+        pixel_size_m=grid.pixel_size_m,
+        gsd_m=gsd_m,
     )
 
 
@@ -138,11 +146,15 @@ def _observability(pair: Pair, events: list[Event], fraction: float, contrast: f
 
 
 def _scenes(pair: Pair, context: Context) -> list[SceneUse]:
-    used = [_used(pair.before, "before"), _used(pair.after, "after")]
-    return sorted(used + [_unused(c) for c in context.considered], key=lambda s: (s.time is None, str(s.time), s.id))
+    compared = [used(pair.before, "before"), used(pair.after, "after")]
+    return sorted(
+        compared + [unused(c.scene, c.clear_fraction, c.reason) for c in context.considered],
+        key=lambda s: (s.time is None, str(s.time), s.id),
+    )
 
 
-def _used(look: Prepared, role: Role) -> SceneUse:
+def used(look: Prepared, role: Role) -> SceneUse:
+    """How a scene that was compared is told."""
     record = look.record
     return SceneUse(
         id=record.scene.id,
@@ -165,16 +177,16 @@ def _used(look: Prepared, role: Role) -> SceneUse:
     )
 
 
-def _unused(considered: Considered) -> SceneUse:
-    scene = considered.scene
+def unused(scene: Scene, clear_fraction: float | None, reason: str) -> SceneUse:
+    """How a scene that was found and not used is told."""
     return SceneUse(
         id=scene.id,
         time=scene.time,
         sensor=scene.sensor,
         role="none",
         used=False,
-        reason=considered.reason,
-        clear_fraction=considered.clear_fraction,
+        reason=reason,
+        clear_fraction=clear_fraction,
         shift_px=None,
         registration="not measured",
         sha256="",
@@ -185,7 +197,13 @@ def _unused(considered: Considered) -> SceneUse:
         simulated=scene.simulated,
         bands=[],
         notes=[],
+        state=unused_state(clear_fraction),
     )
+
+
+def unused_state(clear_fraction: float | None) -> State:
+    """State of a scene that was not compared: it does not show the ground, or is still to be made use of."""
+    return "not-observed" if clear_fraction is not None and clear_fraction < LOOK else "pending"
 
 
 def _calibration(change_map: ChangeMap, controls: list[ControlFinding]) -> CalibrationFinding:
@@ -203,7 +221,7 @@ def _calibration(change_map: ChangeMap, controls: list[ControlFinding]) -> Calib
     )
 
 
-def _candidates(context: Context, events: list[Event]) -> list[Candidate]:
+def candidates_of(context: Context, events: list[Event]) -> list[Candidate]:
     """For a place that is only roughly known: changes that could be the site, the largest and strongest first."""
     if context.site is None or not context.site.is_search:
         return []

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from shapely.geometry import mapping
 from shapely.geometry.base import BaseGeometry
 
+from geo.grid import Grid
 from geo.sites import Building, Perimeter
 from geo.zones import area_m2, length_m, ribbons, to_grid
 from pipelines.assess.context import Context
@@ -32,16 +33,16 @@ COARSEST_FOR_LINES_M = 35.0
 OUTSIDE = "surroundings"
 
 
-def zone_namer(context: Context, change_map: ChangeMap, gsd_m: float | None) -> Callable[[BaseGeometry], str]:
+def zone_namer(context: Context, grid: Grid, gsd_m: float | None) -> Callable[[BaseGeometry], str]:
     """Return a function that names the zone of a geometry in the grid's coordinates."""
-    grid, site = change_map.grid, context.site
+    site = context.site
     if context.area is None:
         return lambda _: "image"
     area = to_grid(context.area, grid)
     buildings = [(b.id, to_grid(b.polygon, grid)) for b in (site.buildings if site else ())]
     controls = [(c.id, to_grid(c.polygon, grid)) for c in (site.controls if site else ())]
     line = to_grid(site.perimeter.line, grid) if site and site.perimeter else None
-    reach = 2 * (gsd_m or 0.0) / _metres_per_unit(change_map)
+    reach = 2 * (gsd_m or 0.0) / _metres_per_unit(grid)
 
     def name(geometry: BaseGeometry) -> str:
         half = geometry.area / 2
@@ -201,8 +202,7 @@ def _pixels(area: BaseGeometry, change_map: ChangeMap) -> float:
     return float(to_grid(area, change_map.grid).area / abs(change_map.grid.transform.determinant))
 
 
-def _metres_per_unit(change_map: ChangeMap) -> float:
-    grid = change_map.grid
+def _metres_per_unit(grid: Grid) -> float:
     size = grid.pixel_size_m
     if size is None:
         return 1.0

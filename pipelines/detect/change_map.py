@@ -90,6 +90,7 @@ class ChangeMap:
         mask: uint8 GeoTIFF: 0 unchanged, 1 change, 255 not observed.
         objects: the pieces of change, most certain first.
         method, parameters: what was computed, with every setting filled in (plain JSON values).
+        dates: of a series, a float32 GeoTIFF with the bands named in `DATES`; None where two dates bound everything.
     """
 
     grid: Grid
@@ -99,6 +100,8 @@ class ChangeMap:
     calibration: Calibration
     method: str
     parameters: Mapping[str, object]
+    dates: Path | None = None
 
 
 LAYERS = ("score", "p", "direction")
+DATES = ("first_seen", "last_unseen", "clear_looks")

@@ -1,0 +1,238 @@
+"""The stage for a series: many looks in, one break and one state per pixel and date out.
+
+1. a lattice sample of all looks fits what is common to the scene: the reference that takes out season and haze;
+2. every pixel gets its break, and on every date a state (old, new, cannot tell, not seen) and a land cover;
+3. the strongest excursion of ground that is held to be unchanged gives the chance that a score is a false alarm.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from functools import partial
+from math import ceil, log2, sqrt
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from shapely.geometry.base import BaseGeometry
+
+from geo.grid import Grid
+from geo.kernels import cover, series, threshold
+from geo.tiles import map_tiles
+from geo.zones import coverage
+from pipelines.detect.calibrate import to_decibel
+from pipelines.detect.pieces import Piece, pieces, sharpened
+from pipelines.detect.series_settings import SeriesDetectSettings
+from pipelines.prepare import Cube, Series
+
+Float32 = NDArray[np.float32]
+UInt8 = NDArray[np.uint8]
+
+CUBE_BYTES = 64_000_000
+NULL_FLOOR = 0.1
+ENOUGH_NULL = 400
+CLASSES = 8  # codes of a date are state * CLASSES + land cover + 1
+NOT_SEEN, OLD, NEW, UNCLEAR = range(4)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeriesMap:
+    """What happened to every pixel of a grid, and what every date shows of it.
+
+    Attributes:
+        grid: the pixels; times, in days since 1970-01-01, and scene_ids: one a look, rising.
+        breaks: see `geo.kernels.series.Breaks`, whole arrays.
+        p: (row, col) chance that unchanged ground reaches this score somewhere in the series; NaN not observed.
+        codes: uint8 file (time, row, col), `state_of` and `cover_of` decode it.
+        looks_clear: (time,) share of the ground asked about that is clear on each date, 0-1.
+        z_threshold: score from which a break is believed.
+        null: law of the score on unchanged ground; null_px: how many pixels it rests on; null_from: which ground.
+        unit, bands: of the looks.
+    """
+
+    grid: Grid
+    days: NDArray[np.float64]
+    scene_ids: tuple[str, ...]
+    breaks: series.Breaks
+    p: Float32
+    codes: Path
+    looks_clear: NDArray[np.float64]
+    z_threshold: float
+    null: threshold.ExponentialTail
+    null_px: int
+    null_from: str
+    unit: str
+    bands: tuple[str, ...]
+    settings: SeriesDetectSettings
+
+    def read_codes(self, window: tuple[slice, slice]) -> UInt8:
+        """Codes (time, row, col) of a window."""
+        return np.array(np.load(self.codes, mmap_mode="r")[:, window[0], window[1]])
+
+    @property
+    def changed(self) -> NDArray[np.bool_]:
+        """Pixels with a confirmed break that is strong enough."""
+        return np.asarray((self.breaks.confirmed >= 0) & (self.breaks.score >= self.z_threshold))
+
+    def changed_pieces(self) -> list[Piece]:
+        """The pieces of change that are large enough, without edge pixels of which less than half changed."""
+        breaks, settings = self.breaks, self.settings
+        day = np.where(breaks.first >= 0, self.days[np.maximum(breaks.first, 0)], np.nan)
+        found = pieces(self.changed, day, link_days=settings.link_days, min_px=settings.min_area_px)
+        change = breaks.after - breaks.before
+        return [sharpened(piece, change, min_px=settings.min_area_px) for piece in found]
+
+    @property
+    def waiting(self) -> NDArray[np.bool_]:
+        """Pixels with an excursion at the end of the series that too few dates have confirmed yet."""
+        return np.asarray((self.breaks.candidate >= 0) & ~self.changed)
+
+
+def state_of(codes: UInt8) -> UInt8:
+    """NOT_SEEN, OLD, NEW or UNCLEAR (clear, but cannot tell old from new)."""
+    return codes // np.uint8(CLASSES)
+
+
+def cover_of(codes: UInt8) -> NDArray[np.int8]:
+    """Land cover as in `geo.kernels.cover`."""
+    return np.asarray((codes % np.uint8(CLASSES)).astype(np.int8) - 1, np.int8)
+
+
+def detect_series(
+    looks: Series,
+    *,
+    folder: Path,
+    ground: BaseGeometry,
+    unchanged: Sequence[BaseGeometry],
+    settings: SeriesDetectSettings,
+    executor: Executor | None = None,
+) -> SeriesMap:
+    """Find for every pixel when it began to differ for good, and what every date shows of it.
+
+    Args:
+        looks: the series, prepared.
+        folder: an existing folder of this run; `codes.npy` is written into it.
+        ground: polygon, in the grid's coordinates, that the run is about; its clear share is told for every date.
+        unchanged: polygons, in the grid's coordinates, of ground held to be unchanged (controls); where they are too
+            few, all ground outside `ground` stands in, read so that up to 30 % of it may have changed.
+        settings: see `SeriesDetectSettings`.
+        executor: threads, processes or Dask; None works in this thread. No output depends on it.
+    """
+    days = np.array([t.timestamp() / 86400 for t in looks.times])
+    radar = looks.unit == "linear-power"
+    groups = np.array(looks.groups)
+    rule = settings.rule()
+    sample = _sample(looks.cube, settings.sample_px, radar)
+    reference = series.fit_reference(sample, days, groups, rule)
+    work = partial(_tile, (days, groups, looks.bands, radar), reference, rule)
+    shape = (len(days), *looks.grid.shape)
+    path = folder / "codes.npy"
+    codes = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
+    parts: list[Any] = []
+    where = []
+    for tile, (breaks, part) in map_tiles(
+        work, looks.cube, executor=executor, tiles=looks.grid.tiles(_tile_px(shape[0], len(looks.bands))), trim=False
+    ):
+        codes[:, tile.core[0], tile.core[1]] = part
+        parts.append(breaks)
+        where.append(tile.core)
+    codes.flush()
+    whole = _joined(parts, where, looks.grid.shape)
+    null, count, told = _null(whole, looks.grid, ground, unchanged)
+    site_px = covered(looks.grid, [ground])
+    years = max(float(days[-1] - days[0]) / 365.25, 0.1)
+    threshold_z = _threshold(null, float(np.count_nonzero(site_px)), years, settings)
+    with np.errstate(invalid="ignore"):
+        p = np.exp(-null.evidence(whole.score)).astype(np.float32)
+    seen = np.array([float(np.mean(_clear(codes[t], site_px))) for t in range(shape[0])])
+    return SeriesMap(
+        grid=looks.grid, days=days, scene_ids=tuple(look.record.scene.id for look in looks.looks), breaks=whole, p=p,
+        codes=path, looks_clear=seen, z_threshold=threshold_z, null=null, null_px=count, null_from=told,
+        unit=looks.unit, bands=looks.bands, settings=settings,
+    )  # fmt: skip
+
+
+def _tile(
+    facts: tuple[NDArray[np.float64], NDArray[np.int64], tuple[str, ...], bool],
+    reference: series.Reference,
+    rule: series.SeriesSettings,
+    flat: Float32,
+) -> tuple[series.Breaks, UInt8]:
+    days, groups, bands, radar = facts
+    cube = flat.reshape(len(days), len(bands), *flat.shape[1:])
+    if radar:
+        cube = to_decibel(cube)
+    breaks = series.monitor(cube, days, groups, reference, rule)
+    states = series.states(cube, days, groups, reference, breaks, rule)
+    land = np.where(np.isfinite(cube).all(axis=1), np.int8(cover.OTHER), np.int8(cover.UNSEEN))
+    if not radar:
+        land = cover.classes(cube, bands)
+    return breaks, (states.astype(np.uint8) * np.uint8(CLASSES) + (land + 1).astype(np.uint8)).astype(np.uint8)
+
+
+def _sample(cube: Cube, most: int, radar: bool) -> Float32:
+    """Pixels (n, time, band) on a lattice of the grid itself, so that no tile size shows in it."""
+    rows, cols = cube.grid.shape
+    step = max(1, ceil(sqrt(rows * cols / most)))
+    thin = cube.thinned(step)
+    found = np.ascontiguousarray(np.moveaxis(thin.reshape(*thin.shape[:2], -1), 2, 0))
+    return to_decibel(found) if radar else found
+
+
+def _tile_px(times: int, bands: int) -> int:
+    """Side of the tiles: as large as the memory of a cube allows, a power of two."""
+    return int(np.clip(2 ** int(log2(sqrt(CUBE_BYTES / (4 * times * bands)))), 32, 512))
+
+
+def _joined(parts: list[Any], where: list[tuple[slice, slice]], shape: tuple[int, int]) -> series.Breaks:
+    """One Breaks of the whole grid."""
+    whole: dict[str, NDArray[Any]] = {}
+    for name, first in vars(parts[0]).items():
+        whole[name] = np.empty((*first.shape[:-2], *shape), first.dtype)
+        for part, (rows, cols) in zip(parts, where, strict=True):
+            whole[name][..., rows, cols] = getattr(part, name)
+    return series.Breaks(**whole)
+
+
+def covered(grid: Grid, polygons: Sequence[BaseGeometry]) -> NDArray[np.bool_]:
+    """Pixels (row, col) that lie mostly in any of the polygons, which are in the grid's coordinates."""
+    out = np.zeros(grid.shape, bool)
+    for polygon in polygons:
+        part = coverage(polygon, grid)
+        if part is not None:
+            out[part.window] |= part.weights >= 0.5
+    return out
+
+
+def _null(
+    breaks: series.Breaks, grid: Grid, ground: BaseGeometry, unchanged: Sequence[BaseGeometry]
+) -> tuple[threshold.ExponentialTail, int, str]:
+    """The law of the largest score over the years on ground that is held to be unchanged."""
+    told = "the control areas"
+    inside = covered(grid, unchanged)
+    values = breaks.z_max[inside & np.isfinite(breaks.z_max)]
+    if values.size < ENOUGH_NULL:
+        told = "all ground outside the site, of which up to 30 % may have changed"
+        outside = ~covered(grid, [ground])
+        values = breaks.z_max[outside & np.isfinite(breaks.z_max)]
+    if values.size < ENOUGH_NULL:
+        told = "all ground of the image, of which up to 30 % may have changed"
+        values = breaks.z_max[np.isfinite(breaks.z_max)]
+    return threshold.fit_exponential_tail(values, floor=NULL_FLOOR), int(values.size), told
+
+
+def _threshold(null: threshold.ExponentialTail, site_px: float, years: float, settings: SeriesDetectSettings) -> float:
+    """Score at which chance makes no more pieces than asked for.
+
+    If N pixels reach a score with probability p, at most N p / A pieces of A pixels can be expected, whatever the
+    correlation between neighbours (Markov's inequality).
+    """
+    p = settings.false_alarms_per_site_year * years * settings.min_area_px / max(site_px, 1.0)
+    return max(settings.least_score, null.quantile(p))
+
+
+def _clear(codes: UInt8, inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    return np.asarray(state_of(codes[inside]) != NOT_SEEN) if inside.any() else np.zeros(1, bool)
