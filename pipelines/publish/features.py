@@ -140,7 +140,7 @@ def event_rows(findings: Findings, events: Sequence[Numbered]) -> list[dict[str,
     """One row an event."""
     return [
         {
-            **item.event.model_dump(exclude={"geometry"}),
+            **item.event.model_dump(exclude={"geometry", "area_series"}),
             "number": item.number,
             "title": event_title(item.event),
             "simulated": findings.simulated,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -32,6 +32,8 @@ from pipelines.assess.findings import SceneUse
 from pipelines.publish.drawing import Outline, legend_of, number_place, outlines_of_events, outlines_of_zones, rings
 from pipelines.publish.palette import UNSEEN, VERMILION
 from pipelines.publish.pictures import Picture, change_picture, corner_words, north, scale_bar
+from pipelines.publish.series_figure import series_figure
+from pipelines.publish.series_wording import is_series
 from pipelines.publish.shapes import Numbered
 from pipelines.publish.wording import (
     MEANING,
@@ -68,12 +70,19 @@ class Sheet:
 
 
 def write_figures(folder: Path, sheet: Sheet) -> None:
-    """Write figures/before_after.png and figures/map.png."""
+    """Write figures/before_after.png and figures/map.png, and of a series figures/series.png."""
+    drawings: list[tuple[str, Callable[[Sheet], Figure]]] = [
+        ("before_after.png", before_after), ("map.png", change_map_figure),
+    ]  # fmt: skip
+    if is_series(sheet.findings):
+        drawings.append(("series.png", lambda s: series_figure(s.findings, s.events)))
     with _own_defaults():
-        for name, draw in (("before_after.png", before_after), ("map.png", change_map_figure)):
+        for name, draw in drawings:
             figure = draw(sheet)
             buffer = io.BytesIO()
-            figure.savefig(buffer, format="png", dpi=sheet.dpi, metadata={"Software": None})
+            figure.savefig(
+                buffer, format="png", dpi=sheet.dpi, metadata={"Software": None}, pil_kwargs={"compress_level": 4}
+            )
             with atomic_path(folder / "figures" / name) as temporary:
                 temporary.write_bytes(buffer.getvalue())
 

@@ -100,10 +100,19 @@ def change_picture(picture: Picture) -> Bytes:
     return image.round().astype(np.uint8)
 
 
+def read_figure(path: Path) -> Bytes | None:
+    """A figure as the report shows it, (row, col, 3), half as many pixels as for print; None where there is none."""
+    if not path.is_file():
+        return None
+    with Image.open(path) as image:
+        small = image.convert("RGB").resize((image.width // 2, image.height // 2), Image.Resampling.LANCZOS)
+    return np.asarray(small, np.uint8)
+
+
 def data_uri(image: Bytes, *, lossless: bool = False) -> str:
     """A picture as a `data:` address: WebP, which is small, keeps transparency, and every browser shows."""
     buffer = io.BytesIO()
-    Image.fromarray(image).save(buffer, "WEBP", lossless=lossless, quality=85, method=4, exact=False)
+    Image.fromarray(image).save(buffer, "WEBP", lossless=lossless, quality=85, method=1, exact=False)
     return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
 
 

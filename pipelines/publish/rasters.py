@@ -17,7 +17,7 @@ from geo.grid import Grid, Window
 from geo.kernels.render import Composite, choose_composite, displayable, stamp, stretch_limits, to_rgba
 from geo.tiles import PixelSource, map_tiles
 from pipelines.detect import ChangeMap
-from pipelines.detect.change_map import LAYERS
+from pipelines.detect.change_map import DATES, LAYERS
 from pipelines.prepare import Pair, Prepared
 from pipelines.publish.settings import PublishSettings
 
@@ -87,9 +87,10 @@ def write_rasters(folder: Path, pair: Pair, change_map: ChangeMap, view: View) -
     """Write the four COGs of a run, all on the run's grid, reading every input once.
 
     change.tif is float32 with NaN for not observed. `score` and `p` keep twelve significant bits (1 part in 4000).
-    `first_seen` is the day of AFTER and `last_unseen` that of BEFORE, as days since 1970-01-01, where the ground
-    changed and the date is known. `direction` is a code of `Direction`. `observed` counts the dates on which the
-    ground was seen: 2 (the only pixels with a score), 1, 0; it is never NaN, so that nothing can hide in it.
+    `first_seen` and `last_unseen` are days since 1970-01-01 where the ground changed and the date is known: of a pair
+    the days of AFTER and BEFORE, of a series those of the looks that bound the pixel's own change. `direction` is a
+    code of `Direction`. `observed` counts the dates on which the ground was seen (of a pair 2 has a score, 1 and 0
+    have none); it is never NaN, so that nothing can hide in it.
     """
     grid = pair.grid
     whole = grid.shape
@@ -117,9 +118,13 @@ def write_rasters(folder: Path, pair: Pair, change_map: ChangeMap, view: View) -
             stack.enter_context(pyramid(folder / name, grid, tags=tags | _picture_tags(look, view), **rgba))  # type: ignore[arg-type]
             for name, look in (("before.tif", pair.before), ("after.tif", pair.after))
         )
-        for tile, (before, after, layer, flags) in map_tiles(_as_they_are, *looks, layers, mask, size=TILE):
+        dated = [] if change_map.dates is None else [exact_file(change_map.dates, grid, DATES)]
+        for tile, (before, after, layer, flags, *dates) in map_tiles(
+            _as_they_are, *looks, layers, mask, *dated, size=TILE
+        ):
             origin = tile.core[0].start, tile.core[1].start
-            write_change(tile, change_bands(layer, flags[0], before, after, days))
+            bands = change_bands(layer, flags[0], before, after, days)
+            write_change(tile, with_dates(bands, flags[0], dates[0]) if dates else bands)
             write_mask(tile, flags.astype(np.uint8))
             write_before(tile, view.paint(before, origin, whole))
             write_after(tile, view.paint(after, origin, whole))
@@ -143,6 +148,17 @@ def change_bands(
     looks = np.isfinite(before).all(axis=0).astype(np.float32) + np.isfinite(after).all(axis=0)
     out[5] = np.where(seen, 2, np.minimum(looks, 1))
     return out
+
+
+def with_dates(
+    bands: NDArray[np.float32], mask: NDArray[np.float32], dates: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """The bands of change.tif with a series' own days and counts of looks in place of those of a pair."""
+    changed = mask == 1
+    for k in (0, 1):
+        bands[2 + k] = np.where(changed, dates[k], np.float32(np.nan))
+    bands[5] = np.maximum(np.nan_to_num(dates[2]), 0)
+    return bands
 
 
 def days_of(look: Prepared) -> float:

@@ -16,7 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+import numpy as np
 from markupsafe import Markup
+from numpy.typing import NDArray
 
 from geo.files.atomic import atomic_path
 from geo.files.text import clean
@@ -32,6 +34,8 @@ from pipelines.publish.rows import (
     segment_table,
     setting_rows,
 )
+from pipelines.publish.series_rows import gap_words, phase_table, progress_words, scene_counts
+from pipelines.publish.series_wording import is_series, series_answers
 from pipelines.publish.settings import Lineage
 from pipelines.publish.shapes import Numbered
 from pipelines.publish.wording import (
@@ -74,6 +78,7 @@ class Page:
     versions: Mapping[str, str]
     lineage: Lineage
     listed: int
+    series: NDArray[np.uint8] | None = None
 
 
 def write_report(folder: Path, page: Page) -> Path:
@@ -110,12 +115,7 @@ def _about(page: Page) -> dict[str, Any]:
     site = findings.site.name
     return {
         "f": findings, "dates": dates, "state_class": state_class, "state_word": state_word,
-        "answers": [
-            ("What changed?", what_changed(findings, events)),
-            ("Since when?", since_when(findings, events)),
-            ("How sure is it?", how_sure(findings, events)),
-            ("What could not be seen?", not_seen(findings, page.observed)),
-        ],
+        "answers": _answers(findings, events, page.observed),
         "observed": percent(page.observed), "smallest": smallest(findings), "credits": credits_of(used),
         "perimeter_interval": _perimeter_interval(findings),
         "perimeter_share": percent(findings.perimeter.completeness) if findings.perimeter else "",
@@ -124,6 +124,17 @@ def _about(page: Page) -> dict[str, Any]:
         "citation": f"{'SIMULATED. ' if findings.simulated else ''}{findings.software}: change report on {site}, "
         f"{dates}, run {findings.run_id}, made {short_day(findings.created)}. {credits_of(used)}.",
     }  # fmt: skip
+
+
+def _answers(findings: Findings, events: list[Numbered], observed: float) -> list[tuple[str, list[str]]]:
+    if is_series(findings):
+        return series_answers(findings, events)
+    return [
+        ("What changed?", what_changed(findings, events)),
+        ("Since when?", since_when(findings, events)),
+        ("How sure is it?", how_sure(findings, events)),
+        ("What could not be seen?", not_seen(findings, observed)),
+    ]
 
 
 def _pictures(page: Page) -> dict[str, Any]:
@@ -145,8 +156,10 @@ def _pictures(page: Page) -> dict[str, Any]:
     upwards = direction is not None and direction[1] < -0.9986
     changes = outlines_of_events(page.events, picture)
     zones = outlines_of_zones(findings, picture)
+    series = "" if page.series is None else data_uri(page.series, lossless=True)
     return {
-        **sides, "size": (rows, cols), "coarse": max(rows, cols) < _COARSE_PX, "map_image": data_uri(
+        **sides, "series_image": series, "size": (rows, cols),
+        "coarse": max(rows, cols) < _COARSE_PX, "map_image": data_uri(
             change_picture(picture), lossless=True),
         "shapes": as_marks(changes, picture), "zones": as_marks(zones, picture),
         "legend": legend_marks(changes[::-1]) + legend_marks(zones),
@@ -168,6 +181,8 @@ def _lists(page: Page) -> dict[str, Any]:
         "candidates": candidate_lines(findings), "scenes": scene_table(findings),
         "notes": [f"{scene.id}: {note}" for scene in findings.scenes for note in scene.notes],
         "controls": control_table(findings), "settings": setting_rows(page.settings),
+        "phases": phase_table(findings), "scene_counts": scene_counts(findings), "series": is_series(findings),
+        "progress": progress_words(findings), "gaps": gap_words(page.events),
     }  # fmt: skip
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from geo.files.atomic import atomic_path
 from geo.files.sums import write_sums
+from geo.scene import SceneRecord
 from pipelines.assess import Findings
 from pipelines.detect import ChangeMap
 from pipelines.prepare import Pair
@@ -16,7 +18,7 @@ from pipelines.publish.figures import Sheet, write_figures
 from pipelines.publish.item import write_stac
 from pipelines.publish.manifest import NAME as MANIFEST
 from pipelines.publish.manifest import Manifest, file_entries, input_entry, plain, versions, write_manifest
-from pipelines.publish.pictures import read_picture
+from pipelines.publish.pictures import read_figure, read_picture
 from pipelines.publish.project import layers_of, write_qgis
 from pipelines.publish.rasters import choose_view, write_rasters
 from pipelines.publish.report import Page, write_report
@@ -35,6 +37,7 @@ def publish(
     settings: PublishSettings,
     now: datetime,
     lineage: Lineage | None = None,
+    inputs: Sequence[SceneRecord] | None = None,
 ) -> Manifest:
     """Write a run's files into `folder`; hidden entries of the folder (a work folder) are left out of everything.
 
@@ -46,6 +49,7 @@ def publish(
         settings: how results look.
         now: the run's clock; the same inputs and clock give the same bytes.
         lineage: what ties the run to others; nothing if None.
+        inputs: every kept scene that the run was made from; None means the pair.
 
     Returns:
         The manifest, as written.
@@ -73,13 +77,20 @@ def publish(
     shown = view.composite.label
     write_figures(folder, Sheet(findings, events, large, shown, observed, settings.figure_dpi))
     small = read_picture(folder, pair.grid, settings.picture_px)
-    page = Page(findings, events, small, shown, observed, recorded, versions(), lineage, settings.listed)
+    series = read_figure(folder / "figures" / "series.png")
+    page = Page(findings, events, small, shown, observed, recorded, versions(), lineage, settings.listed, series)
     write_report(folder, page)
-    return _seal(folder, findings, pair, now, recorded, lineage)
+    made_from = (pair.before.record, pair.after.record) if inputs is None else inputs
+    return _seal(folder, findings, made_from, now, recorded, lineage)
 
 
 def _seal(
-    folder: Path, findings: Findings, pair: Pair, now: datetime, recorded: dict[str, Any], lineage: Lineage
+    folder: Path,
+    findings: Findings,
+    inputs: Sequence[SceneRecord],
+    now: datetime,
+    recorded: dict[str, Any],
+    lineage: Lineage,
 ) -> Manifest:
     """Hash what was written, and write the manifest last: its presence means complete."""
     hidden, files = _listed(folder)
@@ -91,7 +102,7 @@ def _seal(
         created=now,
         simulated=findings.simulated,
         previous=lineage.previous_manifest,
-        inputs=[input_entry(pair.before.record), input_entry(pair.after.record)],
+        inputs=[input_entry(record) for record in inputs],
         settings=recorded,
         versions=versions(),
         files=file_entries(folder),
