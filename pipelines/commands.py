@@ -103,30 +103,35 @@ def compare(session: Session, before: Path, after: Path, out: Path, **words: Any
 
 @click.command(epilog="Example: sitewatch scan national-centre --provider folder --source images/")
 @click.argument("sites", nargs=-1, metavar="SITE...")
-@click.option("--all", "every", is_flag=True, help="All sites of the workspace.")
+@click.option("--all", "all_sites", is_flag=True, help="All sites of the workspace.")
 @click.option("--provider", metavar="NAME", help="Where scenes come from.  [default: simulator]")
 @click.option("--source", metavar="PATH", help="Folder of images, for --provider folder.")
 @click.option("--from", "start", type=Time(), metavar="DATE", help="First day to look at.")
 @click.option("--to", "end", type=Time(), metavar="DATE", help="Day after the last one to look at.")
+@click.option("--every", "every_days", type=float, metavar="DAYS", help="Keep one scene in so many days.")
+@click.option("--pair", is_flag=True, help="Compare only the first clear scene with the last.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, help="Which simulated site to draw.")
 @click.option("--fail-on-change", is_flag=True, help="Exit with 10 where change was found.")
 @click.option("--fail-on-blind", is_flag=True, help="Exit with 4 where nothing could be observed.")
 @shared
-def scan(session: Session, sites: tuple[str, ...], every: bool, **words: Any) -> None:
+def scan(session: Session, sites: tuple[str, ...], all_sites: bool, **words: Any) -> None:
     """Fetch, prepare, compare, assess and publish: cron's command.
 
-    Today it compares the first clear scene of the period with the last one.
+    Where one sensor saw the site six times or more, all its scenes make a series; else the first clear scene of the
+    period is compared with the last.
     """
     from pipelines.scan import Asked
     from pipelines.scan import scan as run_scan
 
-    if every == bool(sites):
+    if all_sites == bool(sites):
         raise UsageError("name the sites to scan, or give --all.")
     asked = Asked(
         sites=sites,
         source=Source(provider=words["provider"], source=words["source"], seed=words["seed"]),
         start=words["start"],
         end=words["end"],
+        every_days=words["every_days"],
+        pair=words["pair"],
     )
     settings = settings_of(session)
     with executor(settings.workers) as pool:

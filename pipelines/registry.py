@@ -226,7 +226,7 @@ def add_site(workspace: Path, new: NewSite, *, now: datetime) -> Path:
     document = _document(new, shape, now)
     parse_site(document, file=str(path))
     with atomic_path(path) as temporary:
-        temporary.write_text(_pretty(document), encoding="utf-8")
+        temporary.write_text(pretty(document), encoding="utf-8")
     return path
 
 
@@ -265,7 +265,7 @@ def _document(new: NewSite, shape: Point | Polygon | MultiPolygon, now: datetime
         "location": {"class": new.kind, "source": new.source, "as_of": new.as_of or f"{now:%Y-%m-%d}"},
         "sensitive": new.sensitive,
     }
-    features = [_feature(site, shape)]
+    features = [feature(site, shape)]
     where: BaseGeometry | None = None
     note = "as drawn"
     # A point beyond the Earth, or of no class, gets no circle: parse_site says what is wrong with it.
@@ -276,11 +276,12 @@ def _document(new: NewSite, shape: Point | Polygon | MultiPolygon, now: datetime
     elif new.kind in SEARCHED and not isinstance(shape, Point):
         where = shape
     if where is not None:
-        features.append(_feature({"role": "uncertainty", "id": "where", "use": "search", "note": note}, where))
+        features.append(feature({"role": "uncertainty", "id": "where", "use": "search", "note": note}, where))
     return {"type": "FeatureCollection", "features": features}
 
 
-def _feature(properties: Mapping[str, Any], shape: BaseGeometry) -> dict[str, Any]:
+def feature(properties: Mapping[str, Any], shape: BaseGeometry) -> dict[str, Any]:
+    """A GeoJSON feature, its polygons counter-clockwise and its positions rounded to about a centimetre."""
     drawn = json.loads(shapely.to_geojson(shapely.orient_polygons(shape) if shape.area else shape))
     return {"type": "Feature", "properties": dict(properties), "geometry": _rounded(drawn)}
 
@@ -293,7 +294,7 @@ def _rounded(value: Any) -> Any:
     return {k: _rounded(v) for k, v in value.items()} if isinstance(value, dict) else value
 
 
-def _pretty(document: Mapping[str, Any]) -> str:
+def pretty(document: Mapping[str, Any]) -> str:
     """JSON that a person can read: indented, with each position on one line."""
     text = json.dumps(document, indent=1, ensure_ascii=False)
     return re.sub(r"\[\s+(-?[\d.e-]+),\s+(-?[\d.e-]+)\s+\]", r"[\1, \2]", text) + "\n"

@@ -32,11 +32,12 @@ class Selection:
     why_none: str = ""
 
 
-def choose(scenes: Sequence[Scene], look: Callable[[Scene], Look]) -> Selection:
+def choose(scenes: Sequence[Scene], look: Callable[[Scene], Look], *, thorough: bool = False) -> Selection:
     """Choose the earliest and the latest clear scene of the sensor that saw the site most often.
 
     `look` fetches a scene and measures the share of the site that its own pixels show; the clouds that a catalogue
-    states are not asked. From each end at most `LOOKS_PER_END` scenes are fetched.
+    states are not asked. From each end at most `LOOKS_PER_END` scenes are fetched; `thorough` looks at those between,
+    too, so that what they do not show is told.
     """
     dated = [s for s in scenes if s.time is not None]
     refused: list[tuple[Scene, float | None, str]] = [
@@ -54,8 +55,10 @@ def choose(scenes: Sequence[Scene], look: Callable[[Scene], Look]) -> Selection:
     for scene in ordered:
         if scene.id in chosen:
             continue
-        seen = looked.get(scene.id)
-        if seen is None:
+        seen = looked.get(scene.id) or (look(scene) if thorough else None)
+        if seen is not None and seen.clear_fraction >= CLEAR_AT_ALL and scene.id not in looked:
+            refused.append((scene, seen.clear_fraction, "it lies between the two scenes that were compared"))
+        elif seen is None:
             refused.append((scene, None, "not looked at: it lies between the two scenes that were chosen"))
         else:
             refused.append((scene, seen.clear_fraction, seen.reason or _too_little(seen)))

@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from geo.errors import ConfigurationError
-from pipelines.detect import DetectSettings
+from pipelines.detect import DetectSettings, SeriesDetectSettings
 from pipelines.prepare import PrepareSettings
 from pipelines.publish import PublishSettings
 
@@ -25,7 +25,7 @@ class Settings(BaseModel):
 
     Attributes:
         workers: threads that work on tiles; it never changes a result.
-        prepare, detect, publish: the stages' own settings.
+        prepare, detect, publish: the stages' own settings; series: of `detect` where scenes are many.
         providers: settings of providers by name, as each provider documents them.
     """
 
@@ -34,6 +34,7 @@ class Settings(BaseModel):
     workers: int = Field(default=2, ge=1, le=64)
     prepare: PrepareSettings = PrepareSettings()
     detect: DetectSettings = DetectSettings()
+    series: SeriesDetectSettings = SeriesDetectSettings()
     publish: PublishSettings = PublishSettings()
     providers: dict[str, dict[str, str | int | float | bool]] = Field(default_factory=dict)
 
@@ -59,7 +60,7 @@ def load_settings(workspace: Path, *, workers: int | None = None, fdr: float | N
     if fdr is not None:
         given["detect"] = {**given.get("detect", {}), "fdr": fdr}
     _refuse_unknown(path, given, Settings.model_fields)
-    for name in ("prepare", "detect", "publish"):
+    for name in ("prepare", "detect", "series", "publish"):
         section = given.get(name, {})
         if not isinstance(section, dict):
             raise ConfigurationError(f"{path}: {name} must be a section, [{name}].")

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from geo.errors import UsageError
+from geo.files.atomic import atomic_path
 from geo.sites import LOCATION_CLASSES
 from pipelines import registry
 from pipelines.cli import Session, shared
@@ -89,6 +90,38 @@ def add(session: Session, file: Path | None, site_id: str | None, **words: Any) 
     else:
         path = registry.add_site(session.workspace, _new_site(file, site_id, words), now=session.now)
     session.say(json.dumps(str(path)) if session.as_json else f"{path} was written.")
+
+
+@sites.command(epilog="Example: sitewatch sites pin national-centre --candidate 1")
+@click.argument("site_id", metavar="SITE")
+@click.option("--candidate", "number", type=click.IntRange(min=1), required=True, help="Rank in the latest run's list.")
+@shared
+def pin(session: Session, site_id: str, number: int) -> None:
+    """Draft outline, perimeter and buildings of a SITE from a candidate of its search, to be corrected in QGIS."""
+    from pipelines.pin import pin as draft
+
+    path = draft(session.workspace, site_id, number, now=session.now)
+    told = f"{path} was drafted; correct it in QGIS before you scan."
+    session.say(json.dumps(str(path)) if session.as_json else told)
+
+
+@sites.command(epilog="Example: sitewatch sites smart national-centre --region KH_Rxxx --out site.geojson")
+@click.argument("site_id", metavar="SITE")
+@click.option("--out", type=FILE, required=True, help="GeoJSON file to write.")
+@click.option("--region", metavar="ID", help="Region of the SMART programme, for its own strict ids and words.")
+@click.option("--number", type=int, default=1, show_default=True, help="Number of the site in its region.")
+@shared
+def smart(session: Session, site_id: str, out: Path, region: str | None, number: int) -> None:
+    """Write the latest run of a SITE as a SMART site model; with --region in the programme's strict vocabulary."""
+    from pipelines.pin import latest_findings
+    from pipelines.publish.smart import site_model
+
+    registry.find_site(session.workspace, site_id)
+    findings = latest_findings(session.workspace / "outputs" / "runs" / site_id, site_id)
+    model = site_model(findings, strict=region is not None, region=region, number=number)
+    with atomic_path(out) as temporary:
+        temporary.write_text(json.dumps(model, indent=1) + "\n", encoding="utf-8")
+    session.say(json.dumps(str(out)) if session.as_json else f"{out} was written.")
 
 
 def _new_site(file: Path | None, site_id: str | None, words: dict[str, Any]) -> registry.NewSite:

@@ -10,7 +10,7 @@ from pathlib import Path
 from geo.errors import ConfigurationError, UsageError
 from geo.providers import Provider
 from geo.providers.folder import Folder, Options
-from geo.providers.simulator import OPTICAL, Scenario, Simulator
+from geo.providers.simulator import OPTICAL, RADAR, Scenario, Simulator
 from geo.sites import Site
 
 BUILT_IN = ("folder", "simulator")
@@ -50,7 +50,7 @@ def provider_for(source: Source, site: Site, now: datetime) -> Provider:
             raise UsageError("--provider folder needs --source DIR, the folder with the images.")
         return Folder(Path(source.source), clock=lambda: now, options=source.options)
     if source.name == "simulator":
-        return Simulator(scenario_of(site, source.seed), sensors=(OPTICAL,), now=now)
+        return Simulator(scenario_of(site, source.seed), sensors=(OPTICAL, RADAR), now=now)
     found = entry_points(group=GROUP)
     if source.name in found.names:
         plugin: Provider = found[source.name].load()(source=source.source, now=now)
