@@ -132,6 +132,15 @@ class Grid:
                 trim = (_inside(core[0], read[0]), _inside(core[1], read[1]))
                 yield Tile(core, read, trim)
 
+    def stripes(self, width: int, size: int = 512, halo: int = 0) -> Iterator[Tile]:
+        """Yield the tiles of `tiles` stripe by stripe, each about `width` pixels wide, downwards in each.
+
+        What a pass holds of a tile's neighbours (the next row of tiles) is then as wide as a stripe, not as the image.
+        """
+        across = max(1, width // size)
+        tiles = sorted(self.tiles(size, halo), key=lambda tile: tile.core[1].start // (size * across))
+        yield from tiles
+
     def centre(self, row: float, col: float) -> tuple[float, float]:
         """Coordinates (x, y) of the centre of pixel (row, col)."""
         x, y = self.transform @ (col + 0.5, row + 0.5)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from rasterio.windows import Window as FileWindow
 
 from geo.errors import InputError
+from geo.files import blocks
 from geo.files.cog import write_cog, write_parts
 from geo.files.encoding import Encoding, decode
 from geo.files.facts import Numbers, Told
@@ -120,7 +121,7 @@ class RasterFile:
 
     def _pixels(self, dataset: Any, window: FileWindow) -> Float:
         encoding = self.encoding
-        data = decode(dataset.read(list(encoding.indexes), window=window), encoding)
+        data = decode(blocks.read(dataset, self.path, encoding.indexes, window), encoding)
         if encoding.alpha_index is not None:
             data[:, dataset.read(encoding.alpha_index, window=window) == 0] = np.nan
         if encoding.dataset_mask:
@@ -130,7 +131,8 @@ class RasterFile:
     def _flags(self, dataset: Any, window: FileWindow, data: Float) -> Flags:
         flags = np.where(np.isnan(data).any(axis=0), np.uint8(Flag.OUTSIDE), np.uint8(0))
         if self.encoding.mask_index is not None and self.encoding.mask_kind is not None:
-            flags |= _MASKS[self.encoding.mask_kind](dataset.read(self.encoding.mask_index, window=window))
+            stored = blocks.read(dataset, self.path, (self.encoding.mask_index,), window)[0]
+            flags |= _MASKS[self.encoding.mask_kind](stored)
         return flags
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from geo.files import blocks
 from geo.files.rasters import RasterFile, write_tiled
 from geo.grid import Tile
 from geo.kernels import context, threshold
@@ -55,9 +56,11 @@ def detect(pair: Pair, *, folder: Path, settings: DetectSettings, executor: Exec
 
     def scored() -> Iterator[tuple[Tile, NDArray[np.float32]]]:
         sources = pair.before.source, pair.after.source
-        for tile, part in map_tiles(scorer, *sources, size=settings.tile_px, halo=scorer.reach_px, executor=executor):
-            histogram[:] += threshold.score_histogram(part[0])
-            yield tile, part
+        tiles = pair.grid.stripes(blocks.stripe_px(len(pair.bands)), settings.tile_px, scorer.reach_px)
+        with blocks.kept():
+            for tile, part in map_tiles(scorer, *sources, tiles=tiles, executor=executor):
+                histogram[:] += threshold.score_histogram(part[0])
+                yield tile, part
 
     layers = write_tiled(folder / "score.tif", pair.grid, scored(), names=LAYERS, dtype="float32", nodata=float("nan"))
     least = settings.minimum_px(pair.grid.pixel_area_m2)

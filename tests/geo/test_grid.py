@@ -101,3 +101,13 @@ def test_utm_refuses_the_poles_and_swapped_coordinates() -> None:
     """Latitude 103 is a swapped pair, not a place."""
     with pytest.raises(ValueError, match="UTM covers"):
         utm_epsg(10.8, 103.7)
+
+
+@given(shapes, tile_sizes, halos, st.integers(1, 90))
+def test_stripes_are_the_same_tiles_downwards(shape: tuple[int, int], size: int, halo: int, width: int) -> None:
+    """Every tile once, and never back to the left."""
+    grid = grid_of(*shape)
+    found = list(grid.stripes(width, size, halo))
+    assert sorted(map(str, found)) == sorted(map(str, grid.tiles(size, halo)))
+    stripes = [tile.core[1].start // (size * max(1, width // size)) for tile in found]
+    assert stripes == sorted(stripes)
