@@ -18,7 +18,8 @@ from scipy.special import erfc
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
 
-_CHUNK = 65536
+_CHUNK = 8192  # pixels: all planes of a chunk stay in the second-level cache from one step to the next
+_COARSE_FROM, _COARSE = 60_000, 16
 _COARSE_FROM, _COARSE = 60_000, 16
 _MIN_SHARE = 0.05  # below this share of unchanged weight the iteration feeds on a corner of the scene: stop
 
@@ -73,28 +74,32 @@ def fit(
         ValueError: shapes that do not fit, too few pixels, values that are not finite, bands without any variance.
     """
     x, y = _checked(before, after)
-    n = x.shape[1]
-    ridge = np.zeros(len(x) + len(y)) if noise_variance is None else np.concatenate(noise_variance)
-    weights = np.ones(n)
-    if n >= _COARSE_FROM and rounds > 1:
+    bands = len(x)
+    ridge = np.zeros(bands + len(y)) if noise_variance is None else np.concatenate(noise_variance)
+    # Differences from a plain mean keep the cross products small, so nothing cancels.
+    origin = np.concatenate([x.mean(axis=1), y.mean(axis=1)])
+    z = np.concatenate([x, y])
+    z -= origin[:, None]
+    moments = _moments(z, None)
+    if z.shape[1] >= _COARSE_FROM and rounds > 1:
         # Most rounds on a sixteenth of the pixels: the whole sample then starts next to where it settles.
-        start = fit(x[:, ::_COARSE], y[:, ::_COARSE], noise_variance=noise_variance, rounds=rounds, tolerance=tolerance)
-        weights = chi_square_survival(_chi2_sample(start, x, y), len(start.rho))
+        some = z[:, ::_COARSE]
+        start = fit(some[:bands], some[bands:], noise_variance=noise_variance, rounds=rounds, tolerance=tolerance)
+        moments = _moments(z, start)
         rounds = max(2, rounds // 4)
     best: IrMad | None = None
     for count in range(1, rounds + 1):
-        found = _solve(*_moments(x, y, weights), ridge, len(x), count)
-        weights = chi_square_survival(_chi2_sample(found, x, y), len(found.rho))
-        share = float(weights.mean())
+        found = _solve(moments, ridge, bands, count)
+        moments = _moments(z, found)
         settled = best is not None and float(np.abs(found.rho - best.rho).max()) < tolerance
-        found = found._replace(unchanged_share=share, converged=settled)
-        if best is not None and share < _MIN_SHARE:
-            return best
+        found = found._replace(unchanged_share=moments.share, converged=settled)
+        if best is not None and moments.share < _MIN_SHARE:
+            break
         best = found
         if settled:
             break
     assert best is not None  # noqa: S101 - rounds >= 1
-    return best
+    return best._replace(mean_before=best.mean_before + origin[:bands], mean_after=best.mean_after + origin[bands:])
 
 
 def chi2(model: IrMad, before: Float32, after: Float32) -> Float32:
@@ -166,26 +171,47 @@ def _checked(before: NDArray[np.floating], after: NDArray[np.floating]) -> tuple
     return x, y
 
 
-def _moments(x: Float64, y: Float64, weights: Float64) -> tuple[Float64, Float64]:
-    """Weighted mean and covariance of the stacked bands, in chunks of a fixed size and order."""
-    bands = len(x) + len(y)
-    total, first, second = 0.0, np.zeros(bands), np.zeros((bands, bands))
-    # Differences from a plain mean keep the cross products small, so nothing cancels.
-    origin = np.concatenate([x.mean(axis=1), y.mean(axis=1)])[:, None]
-    for start in range(0, x.shape[1], _CHUNK):
-        part = slice(start, start + _CHUNK)
-        z = np.concatenate([x[:, part], y[:, part]]) - origin
-        weighted = z * weights[part]
-        total += float(weights[part].sum())
+class _Moments(NamedTuple):
+    """Weighted mean and covariance of the stacked bands, and the mean weight."""
+
+    mean: Float64
+    covariance: Float64
+    share: float
+
+
+def _moments(z: Float64, model: IrMad | None) -> _Moments:
+    """Moments of (band, pixel), weighted by how unchanged `model` finds each pixel (all alike without one).
+
+    Weights and sums are made chunk by chunk, of a fixed size and in a fixed order: one walk over the sample a round.
+    """
+    total, first, second = 0.0, np.zeros(len(z)), np.zeros((len(z), len(z)))
+    if model is not None:
+        scale = 1 / np.sqrt(model.variance)[:, None]
+        combine = np.concatenate([model.before * scale, -model.after * scale], axis=1)
+        shift = (combine @ np.concatenate([model.mean_before, model.mean_after]))[:, None]
+    for start in range(0, z.shape[1], _CHUNK):
+        part = z[:, start : start + _CHUNK]
+        weighted = part
+        if model is None:
+            total += part.shape[1]
+        else:
+            variates = combine @ part
+            variates -= shift
+            variates *= variates
+            weights = chi_square_survival(variates.sum(axis=0), len(model.rho))
+            total += float(weights.sum())
+            weighted = part * weights
         first += weighted.sum(axis=1)
-        second += weighted @ z.T
-    mean = first / total
-    return mean + origin[:, 0], second / total - np.outer(mean, mean)
+        second += weighted @ part.T
+    mean = first / total if total > 0 else first
+    covariance = second / total - np.outer(mean, mean) if total > 0 else second
+    return _Moments(mean, covariance, total / z.shape[1])
 
 
-def _solve(mean: Float64, covariance: Float64, ridge: Float64, bands: int, rounds: int) -> IrMad:
+def _solve(moments: _Moments, ridge: Float64, bands: int, rounds: int) -> IrMad:
     """Canonical correlation of the two dates through their whitened cross covariance (singular values)."""
-    s = covariance + np.diag(ridge)
+    mean = moments.mean
+    s = moments.covariance + np.diag(ridge)
     scale = np.sqrt(np.diag(s))
     if not (np.isfinite(scale).all() and (scale > 0).all()):
         raise ValueError("a band without any variance cannot be compared; leave it out")
@@ -202,13 +228,3 @@ def _whitener(covariance: Float64) -> Float64:
     """W with W.T C W = 1; directions that hold only rounding errors are damped instead of blown up."""
     values, vectors = np.linalg.eigh(covariance)
     return np.asarray(vectors / np.sqrt(np.maximum(values, values[-1] * 1e-10)))
-
-
-def _chi2_sample(model: IrMad, x: Float64, y: Float64) -> Float64:
-    out = np.empty(x.shape[1])
-    for start in range(0, x.shape[1], _CHUNK):
-        part = slice(start, start + _CHUNK)
-        variates = model.before @ (x[:, part] - model.mean_before[:, None])
-        variates -= model.after @ (y[:, part] - model.mean_after[:, None])
-        out[part] = (variates**2 / model.variance[:, None]).sum(axis=0)
-    return out
