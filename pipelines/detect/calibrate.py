@@ -194,7 +194,7 @@ def _sample(pair: Pair, step: int, size: int, executor: Executor | None) -> tupl
     thin = partial(_thinned, step)
     tiles = pair.grid.tiles(aligned)
     for tile, part in map_tiles(
-        thin, pair.before.source, pair.after.source, executor=executor, tiles=tiles, trim=False
+        thin, pair.before.compared, pair.after.compared, executor=executor, tiles=tiles, trim=False
     ):
         top, left = (edge.start // step for edge in tile.core)
         out[:, :, top : top + part.shape[2], left : left + part.shape[3]] = part

@@ -68,7 +68,7 @@ def fit_nulls(pair: Pair, method: Method, executor: Executor | None) -> Nulls:
     kernel = partial(_patch, method)
     parts = [
         part for tile, part in map_tiles(
-            kernel, pair.before.source, pair.after.source, tiles=tiles, executor=executor
+            kernel, pair.before.compared, pair.after.compared, tiles=tiles, executor=executor
         )
     ]  # fmt: skip
     observed = [part for part in parts if np.isfinite(part[0]).any()]

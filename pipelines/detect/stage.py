@@ -55,7 +55,7 @@ def detect(pair: Pair, *, folder: Path, settings: DetectSettings, executor: Exec
     histogram = np.zeros(threshold.P_BINS_PER_DECADE * threshold.P_DECADES, np.int64)
 
     def scored() -> Iterator[tuple[Tile, NDArray[np.float32]]]:
-        sources = pair.before.source, pair.after.source
+        sources = pair.before.compared, pair.after.compared
         tiles = pair.grid.stripes(blocks.stripe_px(len(pair.bands)), settings.tile_px, scorer.reach_px)
         with blocks.kept():
             for tile, part in map_tiles(scorer, *sources, tiles=tiles, executor=executor):

@@ -24,6 +24,7 @@ class Prepared:
         shift_px: measured (row, col) shift of this scene against the other one, in grid pixels; None if not measured.
         registration: `reference`, `within tolerance`, `corrected`, `refused`, `not measurable`.
         notes: one sentence for every guess or correction, for the report.
+        matched: `source` made as soft as the other date is, where that one was resampled; None where it was not.
     """
 
     source: PixelSource
@@ -35,6 +36,12 @@ class Prepared:
     shift_px: tuple[float, float] | None = None
     registration: str = "reference"
     notes: tuple[str, ...] = ()
+    matched: PixelSource | None = None
+
+    @property
+    def compared(self) -> PixelSource:
+        """The pixels to compare; `source` is what was seen."""
+        return self.source if self.matched is None else self.matched
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,6 +15,7 @@ from geo.raster import Flag
 from geo.scene import SceneRecord
 from geo.tiles import fold_tiles
 from pipelines.prepare.looks import HIDING, Flags, Look, look_at, same_bands, same_unit
+from pipelines.prepare.matching import matched, what_was_done
 from pipelines.prepare.pair import Pair, Prepared
 from pipelines.prepare.placing import gsd_m, one_reference, overlap
 from pipelines.prepare.registering import Registration, confirm, decide, measure, offset_suspicion
@@ -72,10 +73,21 @@ def prepare(
         registration = confirm(registration, measure(lazy_one, moved, window, bands, unit, settings.max_correct_px)[0])
     other = other.noted(*registration.notes, *offset_suspicion(read, bands, unit))
     reference = Registration("reference", None, ())
+    earlier = _prepared(one, target, reference, folder / "before.tif", executor)
+    later = _prepared(other, target, registration, folder / "after.tif", executor)
+    done = (
+        what_was_done(lazy_one),
+        what_was_done(onto(other.source, target, shift_px=registration.correction_px)),
+    )
+    if done[0] != done[1]:
+        earlier, later = (
+            matched(earlier, done[1], folder / "before_matched.tif", executor),
+            matched(later, done[0], folder / "after_matched.tif", executor),
+        )
     return Pair(
         grid=target,
-        before=_prepared(one, target, reference, folder / "before.tif", executor),
-        after=_prepared(other, target, registration, folder / "after.tif", executor),
+        before=earlier,
+        after=later,
         gsd_m=gsd_m(one, other),
     )
 
