@@ -80,6 +80,9 @@ def carry_out(run: Run, folder: Path, executor: Executor) -> Findings:
         lineage = Lineage(
             previous_manifest=run.previous_manifest, settings=run.settings.model_dump(mode="json", exclude={"workers"})
         )
-        publish(findings, pair, change_map, folder=made, settings=run.settings.publish, now=run.now, lineage=lineage)
+        publish(
+            findings, pair, change_map, folder=made, settings=run.settings.publish, now=run.now, lineage=lineage,
+            executor=executor,
+        )  # fmt: skip
         shutil.rmtree(work)
     return findings

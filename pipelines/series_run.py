@@ -105,11 +105,14 @@ def carry_out_series(run: SeriesRun, folder: Path, executor: Executor) -> Findin
             grid=looks.grid, before=looks.looks[shown.before], after=looks.looks[shown.after], gsd_m=looks.gsd_m
         )
         lineage = Lineage(
-            previous_manifest=run.previous_manifest, settings=run.settings.model_dump(mode="json", exclude={"workers"})
+            previous_manifest=run.previous_manifest,
+            settings=run.settings.model_dump(mode="json", exclude={"workers"}),
+            inputs=sorted((*run.scenes, *run.radar), key=lambda r: (str(r.scene.time), r.scene.id)),
         )
+        layers = write_layers(seen, work)
         publish(
-            findings, pair, write_layers(seen, work), folder=made, settings=run.settings.publish, now=run.now,
-            lineage=lineage, inputs=sorted((*run.scenes, *run.radar), key=lambda r: (str(r.scene.time), r.scene.id)),
+            findings, pair, layers, folder=made, settings=run.settings.publish, now=run.now, lineage=lineage,
+            executor=executor,
         )  # fmt: skip
         shutil.rmtree(work)
     return findings

@@ -81,7 +81,7 @@ def write_figures(folder: Path, sheet: Sheet) -> None:
             figure = draw(sheet)
             buffer = io.BytesIO()
             figure.savefig(
-                buffer, format="png", dpi=sheet.dpi, metadata={"Software": None}, pil_kwargs={"compress_level": 4}
+                buffer, format="png", dpi=sheet.dpi, metadata={"Software": None}, pil_kwargs={"compress_level": 3}
             )
             with atomic_path(folder / "figures" / name) as temporary:
                 temporary.write_bytes(buffer.getvalue())

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from concurrent.futures import Executor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -45,9 +47,12 @@ class View:
         """Exponent of the tone curve, the same for both dates."""
         return _GAMMA if self.unit == "reflectance" else 1.0
 
-    def paint(self, pixels: NDArray[np.float32], origin: tuple[int, int], whole: tuple[int, int]) -> NDArray[np.uint8]:
-        """RGBA of one tile of the bands that are shown, stamped where no satellite saw it."""
-        image = to_rgba(displayable(pixels, self.unit), self.limits, self.composite, self.gamma)
+    def paint(self, pixels: NDArray[np.float32]) -> NDArray[np.uint8]:
+        """RGBA of one tile of the bands that are shown."""
+        return to_rgba(displayable(pixels, self.unit), self.limits, self.composite, self.gamma)
+
+    def signed(self, image: NDArray[np.uint8], origin: tuple[int, int], whole: tuple[int, int]) -> NDArray[np.uint8]:
+        """The tile at `origin` of an image, stamped where no satellite saw it."""
         return stamp(image, origin, whole) if self.simulated else image
 
 
@@ -83,8 +88,10 @@ def shown_bands(look: Prepared, composite: Composite) -> PixelSource:
     return _Some(look.source, indexes)
 
 
-def write_rasters(folder: Path, pair: Pair, change_map: ChangeMap, view: View) -> None:
-    """Write the four COGs of a run, all on the run's grid, reading every input once.
+def write_rasters(
+    folder: Path, pair: Pair, change_map: ChangeMap, view: View, executor: Executor | None = None
+) -> None:
+    """Write the four COGs of a run, all on the run's grid, reading every input once; tiles are made by `executor`.
 
     change.tif is float32 with NaN for not observed. `score` and `p` keep twelve significant bits (1 part in 4000).
     `first_seen` and `last_unseen` are days since 1970-01-01 where the ground changed and the date is known: of a pair
@@ -119,15 +126,29 @@ def write_rasters(folder: Path, pair: Pair, change_map: ChangeMap, view: View) -
             for name, look in (("before.tif", pair.before), ("after.tif", pair.after))
         )
         dated = [] if change_map.dates is None else [exact_file(change_map.dates, grid, DATES)]
-        for tile, (before, after, layer, flags, *dates) in map_tiles(
-            _as_they_are, *looks, layers, mask, *dated, size=TILE
-        ):
+        drawn = map_tiles(partial(_drawn, view, days), *looks, layers, mask, *dated, size=TILE, executor=executor)
+        for tile, (change, flags, before, after) in drawn:
             origin = tile.core[0].start, tile.core[1].start
-            bands = change_bands(layer, flags[0], before, after, days)
-            write_change(tile, with_dates(bands, flags[0], dates[0]) if dates else bands)
-            write_mask(tile, flags.astype(np.uint8))
-            write_before(tile, view.paint(before, origin, whole))
-            write_after(tile, view.paint(after, origin, whole))
+            write_change(tile, change)
+            write_mask(tile, flags)
+            write_before(tile, view.signed(before, origin, whole))
+            write_after(tile, view.signed(after, origin, whole))
+
+
+def _drawn(
+    view: View,
+    days: tuple[float, float],
+    before: NDArray[np.float32],
+    after: NDArray[np.float32],
+    layers: NDArray[np.float32],
+    mask: NDArray[np.float32],
+    *dates: NDArray[np.float32],
+) -> tuple[NDArray[np.float32], NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]:
+    """One tile of each raster: the bands of change.tif, the mask, both pictures still without their stamp."""
+    bands = change_bands(layers, mask[0], before, after, days)
+    if dates:
+        bands = with_dates(bands, mask[0], dates[0])
+    return bands, mask.astype(np.uint8), view.paint(before), view.paint(after)
 
 
 def change_bands(
@@ -172,10 +193,6 @@ def exact_file(path: Path, grid: Grid, names: tuple[str, ...]) -> RasterFile:
     count = len(names)
     numbers = Encoding(names, (1.0,) * count, (0.0,) * count, (None,) * count, "value", tuple(range(1, count + 1)))
     return RasterFile(path, grid, numbers)
-
-
-def _as_they_are(*arrays: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
-    return arrays
 
 
 def _rounded(values: NDArray[np.float32]) -> NDArray[np.float32]:

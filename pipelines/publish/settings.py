@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from geo.scene import SceneRecord
 
 
 class PublishSettings(BaseModel):
@@ -39,8 +41,10 @@ class Lineage:
             findings and the pair say of themselves.
         review: relative path, with forward slashes, from the run's folder to the GeoPackage that keeps analysts'
             verdicts; None puts an empty table for them into the run's own findings.gpkg.
+        inputs: every kept scene that the run was made from; None means the pair that is shown.
     """
 
     previous_manifest: str | None = None
     settings: Mapping[str, object] | None = field(default=None)
     review: str | None = None
+    inputs: Sequence[SceneRecord] | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import Executor
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,7 @@ def publish(
     settings: PublishSettings,
     now: datetime,
     lineage: Lineage | None = None,
-    inputs: Sequence[SceneRecord] | None = None,
+    executor: Executor | None = None,
 ) -> Manifest:
     """Write a run's files into `folder`; hidden entries of the folder (a work folder) are left out of everything.
 
@@ -49,7 +50,7 @@ def publish(
         settings: how results look.
         now: the run's clock; the same inputs and clock give the same bytes.
         lineage: what ties the run to others; nothing if None.
-        inputs: every kept scene that the run was made from; None means the pair.
+        executor: where tiles are drawn; None is here. It does not show in the result.
 
     Returns:
         The manifest, as written.
@@ -67,7 +68,7 @@ def publish(
     observed = change_map.calibration.observed_px / (pair.grid.shape[0] * pair.grid.shape[1])
 
     view = choose_view(pair, settings)
-    write_rasters(folder, pair, change_map, view)
+    write_rasters(folder, pair, change_map, view, executor)
     with atomic_path(folder / "findings.json") as temporary:
         temporary.write_text(findings.to_json(), encoding="utf-8")
     layers = layers_of(findings, lineage)
@@ -80,7 +81,7 @@ def publish(
     series = read_figure(folder / "figures" / "series.png")
     page = Page(findings, events, small, shown, observed, recorded, versions(), lineage, settings.listed, series)
     write_report(folder, page)
-    made_from = (pair.before.record, pair.after.record) if inputs is None else inputs
+    made_from = (pair.before.record, pair.after.record) if lineage.inputs is None else lineage.inputs
     return _seal(folder, findings, made_from, now, recorded, lineage)
 
 
