@@ -43,6 +43,10 @@ class LogLogistic(NamedTuple):
         return np.asarray(np.log1p(ratio**self.slope), np.float64)
 
 
+_KNEE = 4.0  # the same ratio is 1 for an exponential law, 1.4 and 3.5 for log-normal ones with sigma 1 and 2
+_OUT_OF_REACH = 12.0  # scales beyond the sixth decile: one in 400,000 of an exponential law
+
+
 class ExponentialTail(NamedTuple):
     """Null of a statistic beyond its ninth decile: P(T > t) = 0.1 exp(-(t - start) / scale); below it no less."""
 
@@ -67,7 +71,10 @@ def fit_exponential_tail(sample: NDArray[np.floating], *, floor: float) -> Expon
     """Fit the upper tail of a statistic on ground that is mostly unchanged, by its seventh and ninth decile.
 
     A normal tail is steeper, so the chance of a false alarm is overstated, never understated; ground that changed, up
-    to a tenth of the sample, can only move it further that way.
+    to a tenth of the sample, can only move it further that way. Where a tenth to three tenths of it changed, the ninth
+    decile lies among what changed: the tail is then far wider between these deciles than between the fourth and the
+    sixth, wider than a log-normal law of any sensible spread could be. What no tail of the middle could reach is then
+    left out, and the scale doubled for safety.
 
     Args:
         sample: statistics of any shape; NaN is left out.
@@ -78,8 +85,15 @@ def fit_exponential_tail(sample: NDArray[np.floating], *, floor: float) -> Expon
     values = _finite(sample)
     if not values.size:
         return ExponentialTail(0.0, floor)
-    low, high = (float(q) for q in np.quantile(values, (0.7, 0.9)))
-    return ExponentialTail(high, max((high - low) / float(np.log(3)), floor))
+    fourth, sixth, seventh, ninth = (float(q) for q in np.quantile(values, (0.4, 0.6, 0.7, 0.9)))
+    middle = max((sixth - fourth) / float(np.log(1.5)), floor)
+    upper = (ninth - seventh) / float(np.log(3))
+    safety = 1.0
+    if upper > _KNEE * middle:
+        rest = values[values <= sixth + _OUT_OF_REACH * middle]
+        seventh, ninth = (float(q) for q in np.quantile(rest, (0.7, 0.9)))
+        upper, safety = (ninth - seventh) / float(np.log(3)), 2.0
+    return ExponentialTail(ninth, max(safety * upper, floor))
 
 
 def fit_log_logistic(sample: NDArray[np.floating], *, floor: float, steepest: float = 8.0) -> LogLogistic:

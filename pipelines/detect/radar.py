@@ -80,9 +80,9 @@ def _bracket(
     if np.count_nonzero(sure) < need:
         return None
     # The earliest lower bound of all, and the first look on which enough cells are new: it widens, never narrows.
-    before = int(track.not_before[sure].min())
+    before = min(_last_but_one(track.states[:, cell], int(track.not_before[cell])) for cell in np.flatnonzero(sure))
     after = int(np.sort(track.not_after[sure])[need - 1])
-    if before >= after:
+    if not 0 <= before < after:
         return None
     names = [look.record.scene.id for look in looks.looks]
     return RadarBracket(
@@ -92,6 +92,15 @@ def _bracket(
         after_scene=names[after],
         cells=int(np.count_nonzero(sure)),
     )
+
+
+def _last_but_one(states: NDArray[np.uint8], not_before: int) -> int:
+    """The last look before `not_before` that shows the old state, -1 for none.
+
+    Work that has taken a small part of a cell hides in speckle, so that the last look of the old state proves little.
+    """
+    older = np.flatnonzero(states[:not_before] == sar_track.OLD)
+    return int(older[-1]) if older.size else -1
 
 
 def _cells(looks: Series, size: int, orbit: NDArray[np.int64]) -> tuple[NDArray[np.float64], float]:

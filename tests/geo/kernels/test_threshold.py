@@ -94,3 +94,22 @@ def test_hysteresis_keeps_seeded_pieces_of_the_minimum_size() -> None:
             expected |= piece
     assert expected.any()
     np.testing.assert_array_equal(threshold.hysteresis(strong, weak, 12), expected)
+
+
+@pytest.mark.parametrize("changed", [0.0, 0.08, 0.15, 0.28])
+@given(seed=st.integers(0, 1000))
+@settings(max_examples=10, deadline=None)
+def test_a_tail_does_not_mistake_much_change_for_noise(changed: float, seed: int) -> None:
+    """Up to three tenths of the ground changed strongly: the threshold stays between noise and change."""
+    rng = np.random.default_rng(seed)
+    values = rng.exponential(1.0, 20_000)
+    values[rng.random(20_000) < changed] += 40.0
+    at = threshold.fit_exponential_tail(values, floor=0.1).quantile(1e-5)
+    assert np.log(1e5) * 0.9 < at < 40
+
+
+@pytest.mark.parametrize("sigma", [0.5, 1.0, 1.5])
+def test_a_heavy_tail_of_one_population_is_read_from_its_upper_deciles(sigma: float) -> None:
+    values = np.random.default_rng(0).lognormal(0, sigma, 50_000)
+    law = threshold.fit_exponential_tail(values, floor=0.1)
+    assert law.start == pytest.approx(np.quantile(values, 0.9))
