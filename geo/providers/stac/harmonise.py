@@ -78,7 +78,9 @@ def settle(stated: Stated, pixels: Says) -> Settled:
             "every band; it is left out rather than corrected on a guess."
         )
     if pixels == "present" and stated.time >= FIRST_DAY and stated.applied is not True:
-        note = "Metadata do not tell it; date and darkest ground say that 1000 was added, which is taken off in reading."
+        note = (
+            "Metadata do not tell it; date and darkest ground say that 1000 was added, which is taken off in reading."
+        )
         return Settled(counts=-ADDED, note=note)
     raise InputError(
         "Neither its metadata nor its pixels tell whether 1000 was added to its numbers; it is left out rather than "

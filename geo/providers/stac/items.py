@@ -115,7 +115,7 @@ def parse_item(raw: Mapping[str, Any]) -> Item:
 
 
 def bands_of(asset: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """One mapping a band: what `bands` (1.1), `eo:bands` and `raster:bands` (1.0) say, and what holds for all of them."""
+    """One mapping a band: `bands` (1.1), `eo:bands` and `raster:bands` (1.0), and what holds for all."""
     lists = [asset[key] for key in ("eo:bands", "raster:bands", "bands") if isinstance(asset.get(key), list)]
     whole = {k.removeprefix("raster:"): asset[k] for k in ("raster:scale", "raster:offset", "nodata") if k in asset}
     merged = [dict(whole) for _ in range(max((len(entries) for entries in lists), default=1))]
@@ -150,7 +150,11 @@ def _assets(raw: Mapping[str, Any]) -> dict[str, Asset]:
 
 def _is_image(key: str, asset: Mapping[str, Any]) -> bool:
     href, kind, roles = asset.get("href"), str(asset.get("type", "")).lower(), asset.get("roles")
-    if not isinstance(href, str) or "jp2" in key.lower() or (isinstance(roles, list) and _NO_DATA_ROLES & set(map(str, roles))):
+    if (
+        not isinstance(href, str)
+        or "jp2" in key.lower()
+        or (isinstance(roles, list) and _NO_DATA_ROLES & set(map(str, roles)))
+    ):
         return False
     return "tiff" in kind or (not kind and href.split("?")[0].lower().endswith((".tif", ".tiff")))
 
