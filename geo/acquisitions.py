@@ -7,14 +7,16 @@ they would confirm each other.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 ONE_PASS = timedelta(seconds=90)
 """Tiles of one overpass are some 15 s apart; the same satellite comes again no sooner than an orbit (100 min) later."""
 
 
-class Part(Protocol):
+@dataclass(frozen=True, kw_only=True)
+class Part:
     """What has to be known of an item to tell whether it is another view of the same overpass.
 
     Attributes:
@@ -27,20 +29,13 @@ class Part(Protocol):
         made: when the product was last made or changed, as the catalogue writes it.
     """
 
-    @property
-    def id(self) -> str: ...
-    @property
-    def time(self) -> datetime: ...
-    @property
-    def sensor(self) -> str: ...
-    @property
-    def platform(self) -> str: ...
-    @property
-    def tile(self) -> str: ...
-    @property
-    def baseline(self) -> tuple[int, int]: ...
-    @property
-    def made(self) -> str: ...
+    id: str
+    time: datetime
+    sensor: str
+    platform: str = ""
+    tile: str = ""
+    baseline: tuple[int, int] = (0, 0)
+    made: str = ""
 
 
 P = TypeVar("P", bound=Part)

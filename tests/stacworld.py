@@ -12,9 +12,9 @@ import rasterio
 from affine import Affine
 from numpy.typing import NDArray
 from rasterio.warp import transform_bounds
+from services.stac import Store
 
 from geo.grid import Grid
-from services.stac import Store
 
 UTM = "EPSG:32648"
 TYPE = "image/tiff; application=geotiff; profile=cloud-optimized"
@@ -35,7 +35,9 @@ def write_cog(path: Path, data: NDArray[Any], grid: Grid, *, nodata: float | Non
     return path
 
 
-def tile_grid(size: int = 300, *, left: float = 299_000, top: float = 1_201_000, pixel: float = 10, crs: str = UTM) -> Grid:
+def tile_grid(
+    size: int = 300, *, left: float = 299_000, top: float = 1_201_000, pixel: float = 10, crs: str = UTM
+) -> Grid:
     """A tile around the site of `seriesworld`."""
     return Grid(crs, Affine(pixel, 0, left, 0, -pixel, top), (size, size))
 
@@ -95,7 +97,14 @@ def stamp(time: datetime | str) -> str:
 
 
 def publish_wood(
-    store: Store, name: str, time: datetime | str, *, grid: Grid | None = None, added: int = 0, bands: Sequence[str] = BANDS, **words: Any
+    store: Store,
+    name: str,
+    time: datetime | str,
+    *,
+    grid: Grid | None = None,
+    added: int = 0,
+    bands: Sequence[str] = BANDS,
+    **words: Any,
 ) -> dict[str, Any]:
     """An item of even wood; `added` counts are in its numbers."""
     grid = grid or tile_grid()

@@ -100,6 +100,7 @@ class Handler(BaseHTTPRequestHandler):
     """Speaks HTTP/1.1 with ranges."""
 
     protocol_version = "HTTP/1.1"
+    wbufsize = 2**17  # header and body in one packet, or each answer waits 40 ms for Nagle's algorithm
     store: Store
 
     def log_message(self, *words: object) -> None:
@@ -133,14 +134,16 @@ class Handler(BaseHTTPRequestHandler):
             return None
         if parts.path.startswith("/files/"):
             return self._file(parts.path.removeprefix("/files/"), parts.query, kind, head)
-        if parts.path.startswith("/token/"):
-            until = datetime.now(UTC) + timedelta(minutes=45)
-            return self._json({"token": store.token, "msft:expiry": until.isoformat()})
         if parts.path == "/stac/search":
-            return self._page(body or {k: v[0] for k, v in parse_qs(parts.query).items()}, kind)
-        if parts.path == "/stac":
-            return self._json(_landing(store))
-        return self._send(404, b"{}")
+            self._page(body or {k: v[0] for k, v in parse_qs(parts.query).items()}, kind)
+        elif parts.path == "/stac":
+            self._json(_landing(store))
+        elif parts.path.startswith("/token/"):
+            until = datetime.now(UTC) + timedelta(minutes=45)
+            self._json({"token": store.token, "msft:expiry": until.isoformat()})
+        else:
+            self._send(404, b"{}")
+        return None
 
     def _fails(self, kind: str) -> bool:
         """Break off or answer wrongly; False where the answer itself is to be spoilt."""
@@ -151,8 +154,10 @@ class Handler(BaseHTTPRequestHandler):
             self.send_response(200)
             self.send_header("Content-Length", "100000")
             self.end_headers()
+            self.wfile.flush()
             while not self.store.stopping.wait(0.1):
                 self.wfile.write(b"I")
+                self.wfile.flush()
             self.close_connection = True
         elif kind == "reset":
             self.connection.close()
@@ -181,7 +186,11 @@ class Handler(BaseHTTPRequestHandler):
         if kind == "truncated":
             data = data[: len(data) // 3]
         etag = f'"{len(data)}-{path.stat().st_mtime_ns}"'
-        facts = {"ETag": etag, "Last-Modified": self.date_time_string(int(path.stat().st_mtime)), "Accept-Ranges": "bytes"}
+        facts = {
+            "ETag": etag,
+            "Last-Modified": self.date_time_string(int(path.stat().st_mtime)),
+            "Accept-Ranges": "bytes",
+        }
         wanted = self.headers.get("Range", "")
         if not wanted.startswith("bytes=") or kind == "no-range":
             return self._send(200, data, facts, head=head)
@@ -213,7 +222,13 @@ class Handler(BaseHTTPRequestHandler):
         answer: dict[str, Any] = {"type": "FeatureCollection", "features": page, "links": []}
         if at + PAGE < len(found) or kind == "endless":
             token = at if kind == "endless" else at + PAGE
-            link = {"rel": "next", "href": f"{self.store.url}/stac/search", "method": "POST", "merge": True, "body": {"token": token}}
+            link = {
+                "rel": "next",
+                "href": f"{self.store.url}/stac/search",
+                "method": "POST",
+                "merge": True,
+                "body": {"token": token},
+            }
             answer["links"] = [link]
         self._json(answer)
 

@@ -38,7 +38,7 @@ class Endpoint:
 
 _COPERNICUS = "Copernicus Sentinel data, free and open (EU 1159/2013)"
 _CREDIT = "Contains modified Copernicus Sentinel data"
-_OPEN = {name: _COPERNICUS for name in ("sentinel-2-l2a", "sentinel-2-c1-l2a")}
+_OPEN = dict.fromkeys(("sentinel-2-l2a", "sentinel-2-c1-l2a"), _COPERNICUS)
 _PC_OPEN = {"sentinel-2-l2a": _COPERNICUS, "sentinel-1-rtc": "CC-BY-4.0"}
 
 ENDPOINTS = {

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from geo.acquisitions import Part
 from geo.errors import InputError
 from geo.files.bandnames import RADAR, translate
 from geo.files.times import parse_time
@@ -43,8 +44,8 @@ class Asset:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Item:
-    """One item of a catalogue; attributes as `geo.acquisitions.Part`, and what reading it takes.
+class Item(Part):
+    """One item of a catalogue: which overpass it is of, and what reading it takes.
 
     Attributes:
         collection: of the catalogue.
@@ -56,13 +57,6 @@ class Item:
         raw: the whole item as it came.
     """
 
-    id: str
-    time: datetime
-    sensor: str
-    platform: str
-    tile: str
-    baseline: tuple[int, int]
-    made: str
     collection: str
     datatake: str
     applied: bool | None

@@ -18,8 +18,8 @@ from geo.files.opening import open_quietly
 from geo.grid import Grid
 from geo.providers.stac.harmonise import Stated, settle, shown_by_pixels
 from geo.providers.stac.items import CLASSES, RADAR_WANTED, WANTED, Asset, Item
-from geo.providers.stac.windows import PAD_PX, Piece, lattice_for, lay, read_piece
 from geo.providers.stac.ranges import RemoteFile
+from geo.providers.stac.windows import PAD_PX, Piece, lattice_for, lay, read_piece
 
 MAX_PIXELS = 40_000_000
 QUANTIFICATION = 1e-4

@@ -7,9 +7,12 @@ one polite client: allowed hosts only, bounded in time and size, and the same ve
 from __future__ import annotations
 
 import io
+import itertools
 import threading
 from collections import OrderedDict
-from typing import Protocol
+from typing import Any, Protocol
+
+from rasterio.abc import FileContainer
 
 from geo.errors import InputError, SitewatchError, TemporaryError
 
@@ -21,12 +24,58 @@ KEPT_CHUNKS = 64
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 
+_NUMBERS = itertools.count()
+
+
 class Ranges(Protocol):
     """Fetches one range of one file: (bytes, facts), where facts hold `size_bytes` and, if stated, `etag`, ..."""
 
     def __call__(self, start: int, stop: int) -> tuple[bytes, dict[str, object]]:
         """Return bytes `start` up to `stop` or, at the end of the file, fewer."""
         ...
+
+
+class Opener(FileContainer):  # type: ignore[misc]
+    """Lets rasterio open one remote file, and nothing that lies beside it.
+
+    Attributes:
+        path: a name that no other opener of this process has.
+    """
+
+    def __init__(self, file: RemoteFile) -> None:
+        """Hold the file."""
+        self._file, self.path = file, f"remote-{next(_NUMBERS)}.tif"
+
+    def isdir(self, path: str) -> bool:  # noqa: ARG002
+        """False."""
+        return False
+
+    def isfile(self, path: str) -> bool:
+        """True for our own file only."""
+        return path.endswith(self.path)
+
+    def ls(self, path: str) -> list[str]:  # noqa: ARG002
+        """Nothing."""
+        return []
+
+    def mtime(self, path: str) -> int:  # noqa: ARG002
+        """Not told."""
+        return 0
+
+    def size(self, path: str) -> int:  # noqa: ARG002
+        """Of the file."""
+        return self._file.size
+
+    def rm(self, path: str) -> None:
+        """Never."""
+        raise OSError(f"{path} is read only")
+
+    def open(self, path: str, mode: str = "r", **words: Any) -> RemoteFile:  # noqa: ARG002
+        """Give the file, at its start."""
+        if not self.isfile(path):
+            raise FileNotFoundError(path)
+        self._file.seek(0)
+        return self._file
 
 
 class RemoteFile(io.RawIOBase):
@@ -59,6 +108,9 @@ class RemoteFile(io.RawIOBase):
         if not start.startswith(_TIFF):
             raise InputError(f"{name} is not a GeoTIFF, whatever the catalogue says.")
 
+    def close(self) -> None:
+        """Stay open: GDAL opens and closes it several times."""
+
     def readable(self) -> bool:
         """True."""
         return True
@@ -71,13 +123,13 @@ class RemoteFile(io.RawIOBase):
         """Where the next read starts."""
         return self._at
 
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
         """Move."""
         base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self.size}[whence]
         self._at = max(0, base + offset)
         return self._at
 
-    def read(self, size: int = -1) -> bytes:
+    def read(self, size: int | None = -1, /) -> bytes:
         """Read up to `size` bytes; nothing once a read has failed."""
         stop = self.size if size is None or size < 0 else min(self._at + size, self.size)
         if self.fault is not None or stop <= self._at:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from geo.files.headers import grid_of
 from geo.files.limits import check_header
 from geo.files.opening import open_quietly
 from geo.grid import Grid
-from geo.providers.stac.ranges import RemoteFile
+from geo.providers.stac.ranges import Opener, RemoteFile
 
 PAD_PX = 16
 _AROUND_PX = 4
@@ -44,7 +45,8 @@ def read_piece(remote: RemoteFile, index: int, around: Grid) -> Piece | None:
     """
     name = remote.name_shown
     try:
-        with rasterio.Env(**_OPTIONS), open_quietly(remote, driver="GTiff") as dataset:  # type: ignore[arg-type]
+        opener = Opener(remote)
+        with rasterio.Env(**_OPTIONS), open_quietly(Path(opener.path), driver="GTiff", opener=opener) as dataset:
             check_header(dataset, name, remote.size)
             grid, _ = grid_of(dataset)
             if grid.crs is None or index > dataset.count:
