@@ -131,7 +131,12 @@ class RemoteFile(io.RawIOBase):
 
     def read(self, size: int | None = -1, /) -> bytes:
         """Read up to `size` bytes; nothing once a read has failed."""
-        stop = self.size if size is None or size < 0 else min(self._at + size, self.size)
+        stop = self.size if size is None or size < 0 else self._at + size
+        if self._at > 0 and stop > self.size:
+            # GDAL looks at the first bytes of any file, but beyond the end only where the end is missing; it may take
+            # what it does not get for zeros.
+            self.fault = self.fault or InputError(f"{self.name_shown} is truncated; the service must send it again.")
+        stop = min(stop, self.size)
         if self.fault is not None or stop <= self._at:
             return b""
         try:

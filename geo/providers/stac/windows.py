@@ -56,6 +56,9 @@ def read_piece(remote: RemoteFile, index: int, around: Grid) -> Piece | None:
                 return None
             data = dataset.read(index, window=part)
             nodata = dataset.nodatavals[index - 1]
+        if remote.fault is not None:
+            # GDAL goes on where it can after a failed read, with zeros.
+            raise remote.fault
     except SitewatchError as error:
         raise remote.fault or error from None
     except Exception as error:

@@ -331,8 +331,7 @@ def test_a_file_replaced_while_it_is_read_is_not_mixed(store: Store, tmp_path: P
     def replacing(method: str, url: str, **words: Any) -> Any:
         nonlocal calls
         calls += url.endswith("blue.tif")
-        if url.endswith("blue.tif") and calls == 2:
-            print("REPLACE")
+        if calls == 2:
             publish_wood(store, "a", FIRST, grid=tile_grid(600), added=500)
         return inner(method, url, **words)
 
