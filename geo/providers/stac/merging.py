@@ -179,7 +179,7 @@ def _empty(item: Item, pieces: Mapping[str, Piece]) -> float:
     said = [value for band in own if (value := item.assets[band].nodata) is not None]
     filed = [float(piece.nodata) for piece in own.values() if piece.nodata is not None]
     whole = all(piece.data.dtype.kind in "ui" for piece in own.values())
-    values = set(said or filed or [0.0 if whole else float("nan")])
+    values = set(said or [v for v in filed if not np.isnan(v)] or [0.0 if whole else float("nan")])
     if len(values) > 1:
         raise InputError(f"{item.id} states values of no data that differ between its bands.")
     return values.pop()

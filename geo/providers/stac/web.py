@@ -20,6 +20,10 @@ from geo.providers.stac.endpoints import is_allowed, netloc
 _RETRIED = {429, 500, 502, 503, 504}
 _REFUSED = {401, 403}
 _GONE = {404, 410}
+WAITS_PER_TRY = 4
+_FIRST_INTERVAL_S, _LONGEST_INTERVAL_S = 0.005, 10.0
+_SLOWER, _FASTER = 1.3, 0.995
+"""Multiplicative both ways: it settles a little below the rate that the service bears, whatever that is."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +64,8 @@ class Web:
     _local: threading.local = field(default_factory=threading.local)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _not_before: float = 0.0
+    _turn: float = 0.0
+    _interval: float = 0.0
 
     def ask(
         self, method: str, url: str, *, most_bytes: int, headers: Mapping[str, str] | None = None, json: Any = None
@@ -74,21 +80,27 @@ class Web:
         if not is_allowed(url, self.hosts):
             raise InputError(f"The catalogue points to {_where(url)}, which is none of the hosts that may be read.")
         deadline, fault = time.monotonic() + self.limits.total_s, ""
-        for attempt in range(self.limits.tries):
-            if not self._wait(deadline):
-                break
+        failed = slowed = 0
+        while failed < self.limits.tries and slowed < WAITS_PER_TRY * self.limits.tries and self._wait(deadline):
             try:
                 answer = self._once(method, url, most_bytes, headers or {}, json)
             except (requests.RequestException, urllib3.exceptions.HTTPError, TimeoutError) as error:
                 fault = _told(error)
-                self._pause(self._backoff(attempt))
+                self._local.not_before = time.monotonic() + self._backoff(failed)
+                failed += 1
                 continue
             if answer.status in (200, 206) or answer.status in _REFUSED | _GONE:
+                self._go_faster()
                 return answer
             fault = f"status {answer.status}"
             if answer.status not in _RETRIED:
                 break
-            self._pause(self._asked_pause(answer, attempt), everybody=answer.status in (429, 503))
+            if answer.status == 429:  # not a failure: it asks us to go slower
+                self._go_slower(self._asked_pause(answer, slowed))
+                slowed += 1
+            else:
+                self._local.not_before = time.monotonic() + self._asked_pause(answer, failed)
+                failed += 1
         raise TemporaryError(f"{_where(url)} gave no usable answer ({fault or 'out of time'}); the next run goes on.")
 
     def _once(self, method: str, url: str, most_bytes: int, headers: Mapping[str, str], json: Any) -> Answer:
@@ -123,19 +135,26 @@ class Web:
         return kept
 
     def _wait(self, deadline: float) -> bool:
+        """Wait for this thread's turn; False where it would come too late."""
         with self._lock:
-            start = max(self._not_before, getattr(self._local, "not_before", 0.0))
-        if start > deadline:
-            return False
+            start = max(time.monotonic(), self._turn, self._not_before, getattr(self._local, "not_before", 0.0))
+            if start >= deadline:
+                return False
+            self._turn = start + self._interval
         time.sleep(max(0.0, start - time.monotonic()))
-        return time.monotonic() < deadline
+        return True
 
-    def _pause(self, seconds: float, *, everybody: bool = False) -> None:
-        until = time.monotonic() + seconds
-        self._local.not_before = until
-        if everybody:
-            with self._lock:
-                self._not_before = max(self._not_before, until)
+    def _go_slower(self, pause_s: float) -> None:
+        """All threads pause as asked, and leave more time between requests from now on."""
+        with self._lock:
+            now = time.monotonic()
+            if now >= self._not_before:  # one step for the refusals of one moment, however many threads got one
+                self._interval = min(max(self._interval, _FIRST_INTERVAL_S) * _SLOWER, _LONGEST_INTERVAL_S)
+            self._not_before = max(self._not_before, now + pause_s)
+
+    def _go_faster(self) -> None:
+        with self._lock:
+            self._interval *= _FASTER
 
     def _backoff(self, attempt: int) -> float:
         return float(self.limits.backoff_s * 2**attempt * random.uniform(0.5, 1.0))  # noqa: S311 - no secret
