@@ -171,13 +171,14 @@ def verify(session: Session, path: Path | None) -> None:
     report.raise_for_faults()
 
 
-@click.command(epilog="Example: sitewatch doctor")
+@click.command(epilog="Example: sitewatch doctor --online")
+@click.option("--online", is_flag=True, help="Also ask the services whether they can be reached.")
 @shared
-def doctor(session: Session) -> None:
+def doctor(session: Session, online: bool) -> None:
     """Check what a run needs: libraries, disk, clock, credentials, site files."""
     from pipelines.doctor import doctor as run_doctor
 
-    report = run_doctor(session.workspace, environ=os.environ, now=session.now)
+    report = run_doctor(session.workspace, environ=os.environ, now=session.now, online=online)
     if session.as_json:
         session.say(json.dumps(report.to_json()))
     else:

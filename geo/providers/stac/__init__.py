@@ -24,11 +24,11 @@ from geo.providers.stac.items import Asset, Item, parse_item
 from geo.providers.stac.merging import bands_wanted, merge, write_image
 from geo.providers.stac.ranges import RemoteFile
 from geo.providers.stac.signing import Signer
-from geo.providers.stac.web import Limits, Web, body_of_range
+from geo.providers.stac.web import Answer, Limits, Web, body_of_range
 from geo.providers.stac.windows import PAD_PX
 from geo.scene import Provenance, Query, Scene
 
-__all__ = ["Limits", "Stac", "endpoint_for"]
+__all__ = ["Answer", "Limits", "Stac", "endpoint_for", "landing"]
 _BLOCK_PX, _BLOCK_BYTES = 1024, 1_700_000
 """A block of an archive's COGs and what it weighs compressed; for estimates only."""
 
@@ -176,6 +176,15 @@ class Stac:
             return body_of_range(answer, name, start, stop)
 
         return RemoteFile(name, part)
+
+
+def landing(endpoint: Endpoint, limits: Limits) -> Answer:
+    """Ask a service for its front page: any answer shows that it can be reached.
+
+    Raises:
+        TemporaryError: it cannot.
+    """
+    return Web(hosts=endpoint.hosts, limits=limits).ask("GET", endpoint.url, most_bytes=2**22)
 
 
 def _grid(query: Query) -> Grid:

@@ -14,7 +14,7 @@ from geo.errors import InputError
 from geo.files.bandnames import RADAR, translate
 from geo.files.times import parse_time
 
-WANTED = ("blue", "green", "red", "nir", "rededge1", "swir16", "swir22")
+WANTED = ("blue", "green", "red", "nir", "nir08", "swir16", "swir22")
 RADAR_WANTED = ("vv", "vh", "hh", "hv")
 CLASSES = "SCL"
 MAX_ASSETS = 500
