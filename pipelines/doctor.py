@@ -263,7 +263,9 @@ def _services(workspace: Path, environ: Mapping[str, str], now: datetime) -> Ite
         if not ok:
             yield Finding(f"service {name}", "warn", said, "If you need it, look at network, proxy and firewall.")
         elif ahead is not None and abs(ahead) > SERVICE_SLACK:
-            found = f"{said.rstrip('.')}, and its clock is {abs(ahead)} {'behind' if ahead > timedelta(0) else 'ahead'}."
+            found = (
+                f"{said.rstrip('.')}, and its clock is {abs(ahead)} {'behind' if ahead > timedelta(0) else 'ahead'}."
+            )
             yield Finding(f"service {name}", "warn", found, "Set the clock (timedatectl): tokens depend on it.")
         else:
             yield Finding(f"service {name}", "ok", said)

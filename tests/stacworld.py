@@ -65,9 +65,10 @@ def publish(
     """Write the files of one item under the store and put the item into its catalogue (replacing one of that name)."""
     assets: dict[str, Any] = {}
     for band, (data, grid) in bands.items():
-        write_cog(store.root / name / f"{band}.tif", data, grid, block=block)
-        raster: dict[str, Any] = {"nodata": 0, "data_type": data.dtype.name}
-        if band != "SCL":
+        nodata = -32768 if data.dtype.kind == "f" else 0
+        write_cog(store.root / name / f"{band}.tif", data, grid, nodata=nodata, block=block)
+        raster: dict[str, Any] = {"nodata": nodata, "data_type": data.dtype.name}
+        if band != "SCL" and nodata == 0:
             raster |= {"scale": 0.0001, **({} if offset is None else {"offset": offset})}
         assets[band.lower()] = {
             "href": f"{store.url}/files/{name}/{band}.tif", "type": TYPE, "roles": ["data"],

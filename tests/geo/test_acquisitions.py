@@ -44,10 +44,14 @@ def test_items_without_a_tile_do_not_supersede_each_other() -> None:
     assert superseded == ()
 
 
-@given(st.integers(0, 10_000), st.lists(st.tuples(st.integers(0, 3), st.sampled_from("AB"), st.integers(2, 5)), max_size=12))
+@given(
+    st.integers(0, 10_000),
+    st.lists(st.tuples(st.integers(0, 3), st.sampled_from("AB"), st.integers(2, 5)), max_size=12),
+)
 def test_the_order_given_never_shows(seed: int, drawn: list[tuple[int, str, int]]) -> None:
     parts = [
-        part(f"p{n}", 86_400 * day + 7 * n, tile=tile, baseline=(baseline, 0)) for n, (day, tile, baseline) in enumerate(drawn)
+        part(f"p{n}", 86_400 * day + 7 * n, tile=tile, baseline=(baseline, 0))
+        for n, (day, tile, baseline) in enumerate(drawn)
     ]
     shuffled = random.Random(seed).sample(parts, len(parts))
     assert overpasses(shuffled) == overpasses(parts)

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 from runs import sitewatch
-from services.stac import Fault, Store, serving
 from seriesworld import write_site
+from services.stac import Fault, Store, serving
 from stacworld import publish_wood, tile_grid
 
 from geo import archive
@@ -45,7 +45,9 @@ def fill(store: Store, count: int, bands: tuple[str, ...] = ("red", "nir", "SCL"
 
 
 def acquire(workspace: Path, store: Store, *words: object) -> tuple[int, dict[str, object]]:
-    ended = sitewatch("acquire", "wood", "-w", workspace, "--provider", "stac", "--source", f"{store.url}/stac", "--json", *words)
+    ended = sitewatch(
+        "acquire", "wood", "-w", workspace, "--provider", "stac", "--source", f"{store.url}/stac", "--json", *words
+    )
     return ended.code, json.loads(ended.out) if ended.out else {"error": ended.err}
 
 
@@ -67,7 +69,9 @@ def test_a_dry_run_fetches_nothing_and_says_what_is_kept_and_what_the_rest_costs
     assert acquire(workspace, store, "--to", "2019-01-08")[0] == 0
     _, said = acquire(workspace, store, "--dry-run")
     assert states(said) == ["kept", "missing", "missing"]
-    text = sitewatch("acquire", "wood", "-w", workspace, "--provider", "stac", "--source", f"{store.url}/stac", "--dry-run").out
+    text = sitewatch(
+        "acquire", "wood", "-w", workspace, "--provider", "stac", "--source", f"{store.url}/stac", "--dry-run"
+    ).out
     assert "2019-01-05 03:21  kept" in text
     assert "1 kept, 2 missing. To fetch: about" in text
 
@@ -89,7 +93,15 @@ def test_a_replaced_item_is_a_new_version_and_a_deleted_one_stays(workspace: Pat
     acquire(workspace, store)
     first = archive.list_scenes(workspace / "outputs/archive", "wood")
     name = store.items[0]["id"]
-    publish_wood(store, name, "2019-01-05T03:21:30Z", grid=SMALL, bands=("red", "nir", "SCL"), added=3, updated="2025-06-01T00:00:00Z")
+    publish_wood(
+        store,
+        name,
+        "2019-01-05T03:21:30Z",
+        grid=SMALL,
+        bands=("red", "nir", "SCL"),
+        added=3,
+        updated="2025-06-01T00:00:00Z",
+    )
     del store.items[0]  # the other one
     assert states(acquire(workspace, store)[1]) == ["fetched"]
     assert states(acquire(workspace, store)[1]) == ["kept"]
@@ -183,11 +195,24 @@ def test_killed_at_200_points_nothing_is_lost_torn_or_fetched_twice(workspace: P
     The points step through the whole length of a run; whenever all scenes are there, the archive is emptied.
     """
     fill(store, 4, bands=("red", "SCL"))
-    words = ["acquire", "wood", "-w", str(workspace), "--provider", "stac", "--source", f"{store.url}/stac", "--workers", "2"]
+    words = [
+        "acquire",
+        "wood",
+        "-w",
+        str(workspace),
+        "--provider",
+        "stac",
+        "--source",
+        f"{store.url}/stac",
+        "--workers",
+        "2",
+    ]
     code = KILLED.format(root=str(ROOT), tests=str(ROOT / "tests"), words=words)
     place = workspace / "outputs/archive"
     kills = rounds = 0
-    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT
+    ) as process:
         assert process.stdin is not None
         assert process.stdout is not None
 
@@ -234,7 +259,8 @@ def test_365_scenes_by_4_workers_keep_to_the_rate_and_waste_none_of_it(workspace
     days = [date(2019, 1, 1) + timedelta(days=n) for n in range(365)]
     item = publish_wood(store, "day", "2019-01-01T03:21:30Z", grid=SMALL, bands=("red",))
     store.items[:] = [
-        {**item, "id": f"day{n}", "properties": {**item["properties"], "datetime": f"{day}T03:21:30Z"}} for n, day in enumerate(days)
+        {**item, "id": f"day{n}", "properties": {**item["properties"], "datetime": f"{day}T03:21:30Z"}}
+        for n, day in enumerate(days)
     ]
     store.rate = 40
     start = time.monotonic()

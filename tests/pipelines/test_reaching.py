@@ -49,7 +49,9 @@ def test_a_service_that_hangs_takes_seconds_not_minutes(store: Store, monkeypatc
     from pipelines import reaching
 
     assert reaching.SHORT.total_s + reaching.SHORT.answer_s <= 20
-    monkeypatch.setattr(reaching, "SHORT", Limits(connect_s=0.2, read_s=0.2, answer_s=0.4, total_s=1, tries=2, backoff_s=0.1))
+    monkeypatch.setattr(
+        reaching, "SHORT", Limits(connect_s=0.2, read_s=0.2, answer_s=0.4, total_s=1, tries=2, backoff_s=0.1)
+    )
     store.faults.append(Fault("hang", "/"))
     start = time.monotonic()
     (reached,) = reach({"stac": {"source": f"{store.url}/stac"}}, {}, datetime.now(UTC))

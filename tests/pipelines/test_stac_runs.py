@@ -26,7 +26,9 @@ SPAN = ("2017-03-20", "2017-04-20")
 SEED = 3
 
 
-def publish_simulated(store: Store, simulator: Simulator, grid: Grid, span: tuple[datetime, datetime], folder: Path) -> int:
+def publish_simulated(
+    store: Store, simulator: Simulator, grid: Grid, span: tuple[datetime, datetime], folder: Path
+) -> int:
     """Every pass in the span, one COG a band as catalogues have them."""
     query = Query(grid=grid, start=span[0], end=span[1])
     scenes = simulator.search(query)
@@ -37,7 +39,9 @@ def publish_simulated(store: Store, simulator: Simulator, grid: Grid, span: tupl
             bands = {name: (image.read(i), tile) for i, name in enumerate(image.descriptions, start=1)}
         optical = scene.sensor == OPTICAL
         if not optical:
-            bands = {name: (np.where(np.isnan(data), np.float32(-32768), data), tile) for name, (data, _) in bands.items()}
+            bands = {
+                name: (np.where(np.isnan(data), np.float32(-32768), data), tile) for name, (data, _) in bands.items()
+            }
         assert scene.time is not None
         publish(
             store, scene.id.replace(".", "_"), scene.time, bands, collection=scene.sensor, offset=offset or None,
@@ -77,7 +81,12 @@ def test_the_same_findings_as_from_the_simulator(tmp_path: Path) -> None:
     assert len(remote.events) == len(local.events)
     assert local.events, "the span shows nothing"
     for one, other in zip(_sorted(remote), _sorted(local), strict=True):
-        assert (one.kind, one.zone, one.not_before, one.not_after) == (other.kind, other.zone, other.not_before, other.not_after)
+        assert (one.kind, one.zone, one.not_before, one.not_after) == (
+            other.kind,
+            other.zone,
+            other.not_before,
+            other.not_after,
+        )
         a, b = shape(one.geometry), shape(other.geometry)
         assert a.intersection(b).area / a.union(b).area > 0.95
 

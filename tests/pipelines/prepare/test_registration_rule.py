@@ -40,7 +40,9 @@ def ground(shift: float = 0.0, seed: int = 3) -> NDArray[np.uint16]:
     """Five bands with sharp detail, moved down by some pixels and sideways by half of it."""
     rng = np.random.default_rng(seed)
     fine = ndimage.gaussian_filter(rng.normal(0, 1, (160, 160)), 1.2)
-    fine = ndimage.shift(fine, (shift / np.hypot(1, 0.5), 0.5 * shift / np.hypot(1, 0.5)), order=5, mode="nearest")[20:140, 20:140]
+    fine = ndimage.shift(fine, (shift / np.hypot(1, 0.5), 0.5 * shift / np.hypot(1, 0.5)), order=5, mode="nearest")[
+        20:140, 20:140
+    ]
     levels = np.array([500, 700, 900, 3000])[:, None, None]
     bands = np.clip(levels * (1 + 1.2 * fine), 50, 9000)
     return np.concatenate([bands, np.full((1, 120, 120), 4)]).astype(np.uint16)

@@ -49,11 +49,10 @@ def test_a_file_cut_anywhere_gives_an_error_or_the_right_pixels(file: bytes, par
     assert whole is not None
     try:
         cut = read(file[: len(file) * part // 60])
-    except SitewatchError as error:
-        assert isinstance(error, InputError)
-    else:
-        assert cut is not None
-        assert np.array_equal(cut.data, whole.data)
+    except InputError:
+        return
+    assert cut is not None
+    assert np.array_equal(cut.data, whole.data)
 
 
 def test_flipped_bytes_give_an_error_or_an_image_of_that_place(file: bytes) -> None:

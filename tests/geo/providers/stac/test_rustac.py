@@ -30,13 +30,17 @@ def rustac(tmp_path: Path) -> Iterator[tuple[str, Store]]:
         pytest.skip("rustac is not installed (pip install rustac)")
     with serving(tmp_path / "store") as store, socket.socket() as probe:
         for day in range(1, 29):
-            publish_wood(store, f"S2A_48PUS_201901{day:02d}_0_L2A", f"2019-01-{day:02d}T03:21:30Z", bands=("red", "SCL"))
+            publish_wood(
+                store, f"S2A_48PUS_201901{day:02d}_0_L2A", f"2019-01-{day:02d}T03:21:30Z", bands=("red", "SCL")
+            )
         items = tmp_path / "items.json"
         items.write_text(json.dumps({"type": "FeatureCollection", "features": store.items}))
         probe.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{probe.getsockname()[1]}"
         probe.close()
-        with subprocess.Popen([RUSTAC, "serve", "--addr", address, "--create-collections", str(items)], stdout=subprocess.DEVNULL) as server:
+        with subprocess.Popen(
+            [RUSTAC, "serve", "--addr", address, "--create-collections", str(items)], stdout=subprocess.DEVNULL
+        ) as server:
             try:
                 _wait(address)
                 yield f"http://{address}", store
@@ -62,7 +66,11 @@ def test_search_pages_and_fetch(rustac: tuple[str, Store], tmp_path: Path, monke
     monkeypatch.setattr(catalogue, "PAGE_ITEMS", 5)
     url, store = rustac
     source = Stac(endpoint_for(url, {"hosts": store.url.removeprefix("http://")}), clock=lambda: NOW)
-    span = Query(grid=tile_grid(120, left=300_000, top=1_200_000), start=datetime(2019, 1, 3, tzinfo=UTC), end=datetime(2019, 1, 20, tzinfo=UTC))
+    span = Query(
+        grid=tile_grid(120, left=300_000, top=1_200_000),
+        start=datetime(2019, 1, 3, tzinfo=UTC),
+        end=datetime(2019, 1, 20, tzinfo=UTC),
+    )
     scenes = source.search(span)
     assert [s.time.day for s in scenes if s.time] == list(range(3, 20))
     assert source.refused == []

@@ -72,12 +72,17 @@ def test_the_window_holds_the_numbers_as_delivered_and_says_how_to_read_them(sto
 
 def test_two_fetches_give_the_same_bytes(store: Store, tmp_path: Path) -> None:
     publish_wood(store, "a", FIRST)
-    assert fetched(provider(store), tmp_path / "a")[0].read_bytes() == fetched(provider(store), tmp_path / "b")[0].read_bytes()
+    assert (
+        fetched(provider(store), tmp_path / "a")[0].read_bytes()
+        == fetched(provider(store), tmp_path / "b")[0].read_bytes()
+    )
 
 
 def test_only_the_window_is_read(store: Store, tmp_path: Path) -> None:
     """A site of 120 px in a tile of 1500: a small part of each file."""
-    publish_wood(store, "a", FIRST, grid=tile_grid(1500, left=290_000, top=1_205_000), bands=("blue", "red", "SCL"), block=256)
+    publish_wood(
+        store, "a", FIRST, grid=tile_grid(1500, left=290_000, top=1_205_000), bands=("blue", "red", "SCL"), block=256
+    )
     fetched(provider(store), tmp_path / "a")
     whole = sum(p.stat().st_size for p in store.root.rglob("*.tif"))
     assert sum(store.sent.values()) < 0.15 * whole
@@ -86,7 +91,12 @@ def test_only_the_window_is_read(store: Store, tmp_path: Path) -> None:
 def test_coarser_bands_are_repeated_not_smoothed(store: Store, tmp_path: Path) -> None:
     fine, coarse = tile_grid(), tile_grid(150, pixel=20)
     blue, swir, scl = wood("blue", fine.shape), wood("swir16", coarse.shape), wood("SCL", coarse.shape)
-    publish(store, "a", FIRST, {"blue": (blue, fine), "red": (wood("red", fine.shape), fine), "swir16": (swir, coarse), "SCL": (scl, coarse)})
+    publish(
+        store,
+        "a",
+        FIRST,
+        {"blue": (blue, fine), "red": (wood("red", fine.shape), fine), "swir16": (swir, coarse), "SCL": (scl, coarse)},
+    )
     # One pixel to the left: the window begins in the middle of a coarse pixel.
     path, provenance = fetched(provider(store), tmp_path / "a", Query(grid=tile_grid(120, left=299_990, top=1_200_000)))
     with rasterio.open(path) as image:
@@ -159,7 +169,14 @@ def test_stated_cloud_is_never_asked_and_never_passed_on(store: Store, cover: ob
 
 def test_baselines_stations_and_copies_are_one_scene_and_the_newest_is_read(store: Store, tmp_path: Path) -> None:
     publish_wood(store, "S2A_48PUS_20190105_0_L2A", FIRST)
-    publish_wood(store, "S2A_48PUS_20190105_1_L2A", FIRST, properties={"s2:processing_baseline": "05.00"}, added=1000, offset=-0.1)
+    publish_wood(
+        store,
+        "S2A_48PUS_20190105_1_L2A",
+        FIRST,
+        properties={"s2:processing_baseline": "05.00"},
+        added=1000,
+        offset=-0.1,
+    )
     publish_wood(store, "S2A_48PUS_20190105_2_L2A", "2019-01-05T03:21:32Z")
     (scene,) = provider(store).search(SITE)
     assert scene.properties["items"] == ["S2A_48PUS_20190105_1_L2A"]
@@ -195,8 +212,16 @@ def test_an_item_replaced_upstream_makes_another_request_and_its_signature_does_
 
 def test_pages_are_followed_and_half_open(store: Store) -> None:
     for day in range(1, 26):
-        publish_wood(store, f"d{day:02d}", f"2019-03-{day:02d}T03:21:30Z", bands=("red",), grid=tile_grid(60, left=300_500, top=1_200_100))
-    span = Query(grid=SITE.grid, start=datetime(2019, 3, 1, tzinfo=UTC), end=datetime(2019, 3, 24, 3, 21, 30, tzinfo=UTC))
+        publish_wood(
+            store,
+            f"d{day:02d}",
+            f"2019-03-{day:02d}T03:21:30Z",
+            bands=("red",),
+            grid=tile_grid(60, left=300_500, top=1_200_100),
+        )
+    span = Query(
+        grid=SITE.grid, start=datetime(2019, 3, 1, tzinfo=UTC), end=datetime(2019, 3, 24, 3, 21, 30, tzinfo=UTC)
+    )
     scenes = provider(store).search(span)
     assert len(scenes) == 23
     assert [s.time for s in scenes] == sorted(s.time for s in scenes)  # type: ignore[type-var]
@@ -303,7 +328,9 @@ API_FAULTS = ["hang", "drip", "reset", "html", "garbage", "redirect", "endless",
 
 @pytest.mark.parametrize("kind", API_FAULTS)
 @pytest.mark.parametrize("where", ["/stac", "/stac/search"])
-def test_a_faulty_catalogue_is_told_in_bounded_time_and_the_next_search_heals(store: Store, kind: str, where: str) -> None:
+def test_a_faulty_catalogue_is_told_in_bounded_time_and_the_next_search_heals(
+    store: Store, kind: str, where: str
+) -> None:
     publish_wood(store, "a", FIRST)
     store.faults.append(Fault(kind, where))
     source, start = provider(store), time.monotonic()
