@@ -88,7 +88,8 @@ def test_the_same_findings_as_from_the_simulator(tmp_path: Path) -> None:
             other.not_after,
         )
         a, b = shape(one.geometry), shape(other.geometry)
-        assert a.intersection(b).area / a.union(b).area > 0.95
+        assert a.intersection(b).area / a.union(b).area > 0.999
+        assert (one.area_m2, one.p, one.confidence) == (other.area_m2, other.p, other.confidence)
 
 
 def _findings(out: str) -> Findings:

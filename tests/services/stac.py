@@ -76,6 +76,8 @@ class Store:
                 self.window.append(now)
                 return 0.0
             self.refused += 1
+            if not self.window:
+                return 60.0
             return max(0.01, 1.0 - (now - self.window[0]))
 
     def search(self, body: dict[str, Any]) -> list[dict[str, Any]]:

@@ -45,7 +45,8 @@ ENDPOINTS = {
     "earth-search": Endpoint(
         name="earth-search",
         url="https://earth-search.aws.element84.com/v1",
-        collections=(DEFAULT_COLLECTION,),
+        # The second is ESA's reprocessing, not yet complete; where both have an overpass, the newer baseline is read.
+        collections=(DEFAULT_COLLECTION, "sentinel-2-c1-l2a"),
         hosts=(
             "sentinel-cogs.s3.us-west-2.amazonaws.com",
             "e84-earth-search-sentinel-data.s3.us-west-2.amazonaws.com",
@@ -56,7 +57,7 @@ ENDPOINTS = {
     "planetary-computer": Endpoint(
         name="planetary-computer",
         url="https://planetarycomputer.microsoft.com/api/stac/v1",
-        collections=(DEFAULT_COLLECTION,),
+        collections=(DEFAULT_COLLECTION, "sentinel-1-rtc"),
         hosts=("sentinel2l2a01.blob.core.windows.net", "sentinel1euwestrtc.blob.core.windows.net"),
         token_url="https://planetarycomputer.microsoft.com/api/sas/v1/token/{collection}",  # noqa: S106 - an address
         licences=_PC_OPEN,
@@ -64,6 +65,7 @@ ENDPOINTS = {
     ),
 }
 DEFAULT = "earth-search"
+OPTIONS = frozenset({"source", "collections", "hosts", "token_url"})
 
 
 def endpoint_for(source: str | None, options: Mapping[str, Any]) -> Endpoint:
@@ -71,11 +73,16 @@ def endpoint_for(source: str | None, options: Mapping[str, Any]) -> Endpoint:
 
     Args:
         source: `earth-search`, `planetary-computer`, or the address of any STAC API.
-        options: `[providers.stac]` of the settings: `collections` and `hosts` (words divided by commas), `token_url`.
+        options: `[providers.stac]` of the settings: `source`, `collections` and `hosts` (words divided by commas),
+            `token_url`.
 
     Raises:
-        ConfigurationError: neither a known name nor an address, or plain http to a host that is not this machine.
+        ConfigurationError: an option is unknown, neither a known name nor an address, or plain http to a host that is not this machine.
     """
+    unknown = sorted(set(options) - OPTIONS)
+    if unknown:
+        known_words = ", ".join(sorted(OPTIONS))
+        raise ConfigurationError(f"[providers.stac] has no setting {unknown[0]}; there are {known_words}.")
     source = source or str(options.get("source", "") or DEFAULT)
     known = ENDPOINTS.get(source)
     url = known.url if known else _checked(source)
