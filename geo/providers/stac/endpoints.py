@@ -77,7 +77,8 @@ def endpoint_for(source: str | None, options: Mapping[str, Any]) -> Endpoint:
             `token_url`.
 
     Raises:
-        ConfigurationError: an option is unknown, neither a known name nor an address, or plain http to a host that is not this machine.
+        ConfigurationError: an option is unknown; it is neither a known name nor an address, or plain http to a host
+        that is not this machine.
     """
     unknown = sorted(set(options) - OPTIONS)
     if unknown:

@@ -142,8 +142,7 @@ def test_any_value_anywhere_is_read_or_refused(key: str, value: Any) -> None:
     target[key] = value
     try:
         found = parse_item(raw)
-    except InputError as error:
-        assert len(str(error)) < 300
-    else:
-        assert found.time.tzinfo is not None
-        assert found.assets
+    except InputError:
+        return
+    assert found.time.tzinfo is not None
+    assert found.assets
