@@ -12,12 +12,16 @@ from typing import Any
 import numpy as np
 import pytest
 import rasterio
+from affine import Affine
+from rasterio.enums import Resampling
+from scipy import ndimage
 from services.stac import Fault, Store, serving
 from stacworld import BANDS, UTM, publish, publish_wood, tile_grid, wood
 
 from geo.errors import ConfigurationError, InputError, SitewatchError, TemporaryError
 from geo.files.rasters import describe
 from geo.grid import Grid
+from geo.kernels.register import shift_of_chips
 from geo.providers.stac import Limits, Stac, endpoint_for
 from geo.scene import Query
 
@@ -143,6 +147,40 @@ def test_a_tile_of_the_next_zone_is_used_only_where_the_own_zone_has_none(store:
     path, provenance = fetched(provider(store), tmp_path / "own")
     assert [tile["item"] for tile in provenance.response["tiles"]] == ["S2A_48PUS_20190105_0_L2A"]
     assert "not read" in provenance.response["left_out"][0]
+
+
+def test_a_site_on_the_edge_of_two_zones_lies_the_same_by_either(store: Store, tmp_path: Path) -> None:
+    """102 E: the next zone's tile, laid on the site's pixels, is off by less than half a pixel (measured: a tenth)."""
+    from pyproj import Transformer
+    from rasterio.warp import reproject
+
+    x, y = Transformer.from_crs("OGC:CRS84", UTM, always_xy=True).transform(102.0, 11.0)
+    own = tile_grid(300, left=round(x, -2) - 1500, top=round(y, -2) + 1500)
+    x, y = Transformer.from_crs("OGC:CRS84", "EPSG:32647", always_xy=True).transform(102.0, 11.0)
+    other = tile_grid(360, left=round(x, -2) - 1800, top=round(y, -2) + 1800, crs="EPSG:32647")
+    smooth = ndimage.gaussian_filter(np.random.default_rng(4).normal(0, 1, (1200, 1200)), 3)
+    # One ground, four times finer than either tile, seen by both.
+    fine = Grid(UTM, own.transform @ Affine.translation(-50, -50) @ Affine.scale(1 / 4), (1600, 1600))
+    ground = np.kron(np.ones((2, 2)), smooth)[:1600, :1600]
+    seen = []
+    for tile in (own, other):
+        band = np.zeros(tile.shape)
+        reproject(ground, band, src_transform=fine.transform, src_crs=fine.crs, dst_transform=tile.transform, dst_crs=tile.crs,
+                  resampling=Resampling.average)  # fmt: skip
+        seen.append(np.clip(400 + 2500 * (band - band.min()), 1, 9000).astype(np.uint16))
+    query = Query(grid=tile_grid(120, left=own.transform.c + 900, top=own.transform.f - 900))
+    images = []
+    for name, tile, band in zip(("S2A_48P_0", "S2A_47P_0"), (own, other), seen, strict=True):
+        store.items.clear()
+        publish(store, name, FIRST, {"red": (band, tile)})
+        path, _ = fetched(provider(store), tmp_path / name, query)
+        with rasterio.open(path) as image:
+            assert image.crs.to_epsg() == 32648
+            images.append((Affine(*tuple(image.transform)[:6]), image.read(1).astype(np.float32)))
+    assert images[0][0] == images[1][0]
+    shift = shift_of_chips([(images[0][1], images[1][1])], max_shift_px=3)
+    assert shift.found
+    assert np.hypot(shift.row, shift.col) < 0.15
 
 
 def test_a_swath_edge_is_outside_never_dark(store: Store, tmp_path: Path) -> None:
