@@ -9,12 +9,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from importlib.util import find_spec
 from typing import Any
 
 import requests
 import urllib3
 
-from geo.errors import ConfigurationError, InputError, TemporaryError
+from geo.errors import InputError, MissingExtraError, TemporaryError
 from geo.providers.stac.endpoints import is_allowed, netloc
 
 _RETRIED = {429, 500, 502, 503, 504}
@@ -193,10 +194,6 @@ def body_of_range(answer: Answer, name: str, start: int, stop: int) -> tuple[byt
 
 def require_extra() -> None:
     """Raise MissingExtraError where pystac-client is not installed."""
-    from importlib.util import find_spec
-
-    from geo.errors import MissingExtraError
-
     if find_spec("pystac_client") is None:
         raise MissingExtraError("pystac-client", "stac")
 
@@ -216,6 +213,3 @@ def _where(url: str) -> str:
         return netloc(url) or url.split(":")[0][:20] + ":…"
     except ValueError:
         return "an address that cannot be read"
-
-
-__all__ = ["Answer", "ConfigurationError", "Limits", "Web", "body_of_range", "require_extra"]
