@@ -35,7 +35,9 @@ def keep(
 ) -> SceneRecord:
     """Keep the bytes of a scene: copy them in, hash them, make them read-only.
 
-    Keeping the same bytes of the same scene again changes nothing and returns what is there.
+    Keeping the same bytes of the same scene again, asked for in the same way, changes nothing and returns what is
+    there. The same bytes that answer another request (the catalogue's entry was replaced) are a version of their own:
+    else they would be asked for again and again.
 
     Args:
         root: the archive, e.g. `outputs/archive`.
@@ -58,7 +60,7 @@ def keep(
     base = _site_folder(root, site) / folder_name(scene, provenance.provider)
     for folder in _versions(base):
         kept = read(folder)
-        if kept.sha256 == digest:
+        if kept.sha256 == digest and _same(kept.provenance.request, provenance.request):
             return kept
     folder = _next_version(base)
     size = source.stat().st_size
@@ -165,6 +167,11 @@ def _versions(base: Path) -> list[Path]:
     return [path for _, path in sorted(found)]
 
 
+def _same(kept: Mapping[str, object], asked: Mapping[str, object]) -> bool:
+    """Compare requests as they are written."""
+    return bool(kept == json.loads(json.dumps(dict(asked))))
+
+
 def _next_version(base: Path) -> Path:
     count = len(_versions(base))
     return base if count == 0 else base.with_name(f"{base.name}_v{count + 1}")
@@ -193,6 +200,8 @@ def _to_json(scene: Scene, provenance: Provenance, name: str, digest: str, size:
             "received": provenance.received.astimezone(UTC).isoformat(),
             "licence": provenance.licence,
             "credit": provenance.credit,
+            # Only where there is one: records of before stay what they were.
+            **({"response": dict(provenance.response)} if provenance.response else {}),
         },
         "file": {"name": name, "sha256": digest, "size_bytes": size},
     }

@@ -42,13 +42,22 @@ class Scene:
 
 @dataclass(frozen=True, kw_only=True)
 class Provenance:
-    """How bytes came here: provider, request (plain JSON), time of receipt, licence and the credit line to print."""
+    """How bytes came here, as plain JSON values.
+
+    Attributes:
+        provider: its name.
+        request: what was asked for; two equal requests of one scene need one fetch.
+        received: when the bytes came.
+        licence, credit: the terms, and the line to print.
+        response: what the service said of what it sent (catalogue item, size, ETag, ...); never a credential.
+    """
 
     provider: str
     request: Mapping[str, object]
     received: datetime
     licence: str = "unknown"
     credit: str = ""
+    response: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -95,7 +95,7 @@ def _remember(workspace: Path | None, now: datetime | None, as_json: bool, verbo
 
 def make_app() -> click.Group:
     """Return the whole command line."""
-    from pipelines import commands, site_commands
+    from pipelines import acquire_command, commands, site_commands
 
     group = click.Group(
         "sitewatch",
@@ -108,7 +108,7 @@ def make_app() -> click.Group:
     for option in reversed(SHARED):
         group = option(group)
     group = click.version_option(__version__, "-V", "--version", prog_name="sitewatch")(group)
-    for command in (*commands.COMMANDS, *site_commands.COMMANDS):
+    for command in (*commands.COMMANDS, *acquire_command.COMMANDS, *site_commands.COMMANDS):
         group.add_command(command)
     return group
 

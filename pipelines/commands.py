@@ -105,7 +105,7 @@ def compare(session: Session, before: Path, after: Path, out: Path, **words: Any
 @click.argument("sites", nargs=-1, metavar="SITE...")
 @click.option("--all", "all_sites", is_flag=True, help="All sites of the workspace.")
 @click.option("--provider", metavar="NAME", help="Where scenes come from.  [default: simulator]")
-@click.option("--source", metavar="PATH", help="Folder of images, for --provider folder.")
+@click.option("--source", metavar="PATH/URL", help="Folder of images, or a STAC service by name or address.")
 @click.option("--from", "start", type=Time(), metavar="DATE", help="First day to look at.")
 @click.option("--to", "end", type=Time(), metavar="DATE", help="Day after the last one to look at.")
 @click.option("--every", "every_days", type=float, metavar="DAYS", help="Keep one scene in so many days.")
@@ -171,13 +171,14 @@ def verify(session: Session, path: Path | None) -> None:
     report.raise_for_faults()
 
 
-@click.command(epilog="Example: sitewatch doctor")
+@click.command(epilog="Example: sitewatch doctor --online")
+@click.option("--online", is_flag=True, help="Also ask the services whether they can be reached.")
 @shared
-def doctor(session: Session) -> None:
+def doctor(session: Session, online: bool) -> None:
     """Check what a run needs: libraries, disk, clock, credentials, site files."""
     from pipelines.doctor import doctor as run_doctor
 
-    report = run_doctor(session.workspace, environ=os.environ, now=session.now)
+    report = run_doctor(session.workspace, environ=os.environ, now=session.now, online=online)
     if session.as_json:
         session.say(json.dumps(report.to_json()))
     else:

@@ -27,6 +27,8 @@ from geo.files.environment import harden
 from geo.files.rasters import describe
 from geo.files.vectors import read_sites
 from pipelines import __version__
+from pipelines.reaching import CLOCK_SLACK as SERVICE_SLACK
+from pipelines.reaching import reach
 from pipelines.settings import FILE, load_settings
 
 Verdict = Literal["ok", "warn", "fail"]
@@ -83,7 +85,14 @@ class Report:
             raise ConfigurationError("; ".join(f"{f.check}: {f.found} {f.way_out}".strip() for f in self.failed))
 
 
-def doctor(workspace: Path, *, environ: Mapping[str, str], now: datetime, dropped: tuple[str, ...] = ()) -> Report:
+def doctor(
+    workspace: Path,
+    *,
+    environ: Mapping[str, str],
+    now: datetime,
+    dropped: tuple[str, ...] = (),
+    online: bool = False,
+) -> Report:
     """Check what a run needs.
 
     Args:
@@ -91,6 +100,7 @@ def doctor(workspace: Path, *, environ: Mapping[str, str], now: datetime, droppe
         environ: environment variables.
         now: what the clock says.
         dropped: variables of another GDAL or PROJ that were taken out of the environment at program start.
+        online: also ask the services for their front page, and their clock.
     """
     return Report(
         (
@@ -105,6 +115,7 @@ def doctor(workspace: Path, *, environ: Mapping[str, str], now: datetime, droppe
             _settings(workspace),
             _secrets_in_files(workspace),
             _sites(workspace),
+            *(_services(workspace, environ, now) if online else ()),
         )
     )
 
@@ -231,7 +242,7 @@ def _credentials(environ: Mapping[str, str]) -> Finding:
     if given:
         (lost,) = set(CREDENTIALS) - set(given)
         return Finding("credentials", "fail", f"{given[0]} is set, {lost} is not.", f"Set {lost} too.")
-    return Finding("credentials", "ok", "none are set; simulator and folder need none.")
+    return Finding("credentials", "ok", "none are set; simulator, folder and stac need none.")
 
 
 def _settings(workspace: Path) -> Finding:
@@ -241,6 +252,23 @@ def _settings(workspace: Path) -> Finding:
         return Finding("settings", "fail", str(error), f"Correct {FILE}.")
     there = (workspace / FILE).is_file()
     return Finding("settings", "ok", f"{FILE} is valid." if there else f"no {FILE}: defaults hold.")
+
+
+def _services(workspace: Path, environ: Mapping[str, str], now: datetime) -> Iterator[Finding]:
+    try:
+        settings = load_settings(workspace).providers
+    except SitewatchError:
+        return  # `_settings` tells it
+    for name, ok, said, ahead in reach(settings, environ, now):
+        if not ok:
+            yield Finding(f"service {name}", "warn", said, "If you need it, look at network, proxy and firewall.")
+        elif ahead is not None and abs(ahead) > SERVICE_SLACK:
+            found = (
+                f"{said.rstrip('.')}, and its clock is {abs(ahead)} {'behind' if ahead > timedelta(0) else 'ahead'}."
+            )
+            yield Finding(f"service {name}", "warn", found, "Set the clock (timedatectl): tokens depend on it.")
+        else:
+            yield Finding(f"service {name}", "ok", said)
 
 
 def _secrets_in_files(workspace: Path) -> Finding:

@@ -13,7 +13,12 @@ from geo.scene import Provenance, Query, Scene
 
 
 class Provider(Protocol):
-    """Where scenes come from."""
+    """Where scenes come from.
+
+    A provider may also have `estimate(scene, query)`: a mapping of `bytes`, `requests`, `processing_units` (whichever
+    it knows) that a fetch of the scene would cost about; and `refused`, pairs (name, reason) of what `search` found
+    and could not use.
+    """
 
     name: str
 

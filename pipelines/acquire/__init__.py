@@ -1,6 +1,6 @@
 """Stage 1, acquire: scenes found at a provider become bytes that are hashed and kept."""
 
 from pipelines.acquire.sources import Source, provider_for
-from pipelines.acquire.stage import acquire
+from pipelines.acquire.stage import acquire, kept
 
-__all__ = ["Source", "acquire", "provider_for"]
+__all__ = ["Source", "acquire", "kept", "provider_for"]

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from importlib.metadata import entry_points
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 from geo.errors import ConfigurationError, UsageError
 from geo.providers import Provider
 from geo.providers.folder import Folder, Options
 from geo.providers.simulator import OPTICAL, RADAR, Scenario, Simulator
+from geo.providers.stac import Stac, endpoint_for
 from geo.sites import Site
 
-BUILT_IN = ("folder", "simulator")
+BUILT_IN = ("folder", "simulator", "stac")
 GROUP = "sitewatch.providers"
 
 
@@ -39,8 +43,10 @@ class Source:
         return self.provider or ("folder" if self.source else "simulator")
 
 
-def provider_for(source: Source, site: Site, now: datetime) -> Provider:
-    """Return the provider for a site.
+def provider_for(
+    source: Source, site: Site, now: datetime, settings: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
+) -> Provider:
+    """Return the provider for a site; `settings` are those of `[providers.<name>]`.
 
     The simulator draws its world around the site, unless the site is itself simulated: then it is where it was drawn.
     Raises UsageError for a missing --source, ConfigurationError for a name that nobody knows.
@@ -51,6 +57,8 @@ def provider_for(source: Source, site: Site, now: datetime) -> Provider:
         return Folder(Path(source.source), clock=lambda: now, options=source.options)
     if source.name == "simulator":
         return Simulator(scenario_of(site, source.seed), sensors=(OPTICAL, RADAR), now=now)
+    if source.name == "stac":
+        return Stac(endpoint_for(source.source, settings.get("stac", {})), clock=lambda: now)
     found = entry_points(group=GROUP)
     if source.name in found.names:
         plugin: Provider = found[source.name].load()(source=source.source, now=now)

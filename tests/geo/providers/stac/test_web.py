@@ -1,0 +1,93 @@
+"""The client keeps to what a service asks, and gives up in time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from services.stac import Fault, Store, serving
+
+from geo.errors import InputError, TemporaryError
+from geo.providers.stac.endpoints import netloc
+from geo.providers.stac.web import Answer, Limits, Web, body_of_range
+
+HASTY = Limits(connect_s=1, read_s=0.5, answer_s=1, total_s=3, tries=3, backoff_s=0.05, longest_pause_s=0.5)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    tmp_path.joinpath("x.bin").write_bytes(bytes(range(256)) * 40)
+    with serving(tmp_path) as running:
+        yield running
+
+
+def web(store: Store, limits: Limits = HASTY) -> Web:
+    return Web(hosts=(netloc(store.url),), limits=limits)
+
+
+def test_more_than_was_asked_for_is_not_read_to_its_end(store: Store) -> None:
+    with pytest.raises(TemporaryError, match="more than"):
+        web(store).ask("GET", f"{store.url}/files/x.bin", most_bytes=1000)
+
+
+def test_a_host_that_is_not_listed_is_not_even_looked_up(store: Store) -> None:
+    with pytest.raises(InputError, match="hosts"):
+        web(store).ask("GET", "http://localhost:1/x", most_bytes=10)
+    assert not store.asked
+
+
+def test_a_redirect_is_not_followed(store: Store) -> None:
+    store.faults.append(Fault("redirect"))
+    with pytest.raises(TemporaryError, match="302"):
+        web(store).ask("GET", f"{store.url}/files/x.bin", most_bytes=1000)
+    assert sum(store.asked.values()) == 1
+
+
+def test_messages_carry_no_query(store: Store) -> None:
+    store.faults.append(Fault("500"))
+    with pytest.raises(TemporaryError) as told:
+        web(store).ask("GET", f"{store.url}/files/x.bin?sig=secret", most_bytes=1000)
+    assert "secret" not in str(told.value)
+
+
+def test_threads_settle_at_the_rate_that_a_service_bears(store: Store) -> None:
+    """Eight threads, 60 requests a second: few refusals, and none gives up."""
+    store.rate = 60
+    client = web(store, Limits(total_s=60))
+
+    def ask(_: int) -> int:
+        return client.ask("GET", f"{store.url}/files/x.bin", most_bytes=20_000).status
+
+    start = time.monotonic()
+    with ThreadPoolExecutor(8) as pool:
+        assert set(pool.map(ask, range(240))) == {200}
+    assert time.monotonic() - start >= 240 / 60 - 1.1  # the service's own limit held
+    assert store.refused <= 60
+
+
+def test_a_pause_longer_than_the_time_left_is_not_waited_for(store: Store) -> None:
+    store.rate = 0
+    start = time.monotonic()
+    with pytest.raises(TemporaryError):
+        web(store, Limits(total_s=0.8, longest_pause_s=60)).ask("GET", f"{store.url}/files/x.bin", most_bytes=20_000)
+    assert time.monotonic() - start < 2.5
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        (Answer(status=206, headers={"content-range": "bytes 0-3/10"}, body=b"abc"), TemporaryError),
+        (Answer(status=206, headers={"content-range": "bytes 5-8/10"}, body=b"abcd"), TemporaryError),
+        (Answer(status=206, headers={"content-range": "bytes 0-3/*"}, body=b"abcd"), TemporaryError),
+        (Answer(status=206, headers={}, body=b"abcd"), TemporaryError),
+        (Answer(status=200, headers={}, body=b"abcd"), TemporaryError),
+        (Answer(status=404, headers={}, body=b""), InputError),
+        (Answer(status=403, headers={}, body=b""), TemporaryError),
+    ],
+)
+def test_a_range_that_is_not_the_one_asked_for_is_refused(answer: Answer, error: type[Exception]) -> None:
+    with pytest.raises(error):
+        body_of_range(answer, "x", 0, 4)
