@@ -81,7 +81,7 @@ def assess_series(
     if radar is not None:
         disturbed = seen.changed | seen.waiting | inside
         telling = replace(telling, radar=lambda pieces: radar_brackets(radar, pieces, disturbed))
-    perimeter, standing = _perimeter(context, wall, seen)
+    perimeter, standing = _perimeter(context, wall, looks, seen)
     events = series_events(seen, replace(telling, earlier=earlier), standing)
     scored = float(np.mean(np.isfinite(seen.p[inside])))
     observed = _observability(seen, events, times, others, scored)
@@ -213,16 +213,15 @@ def _radar_scenes(radar: Series | None) -> list[SceneUse]:
 
 
 def _perimeter(
-    context: Context, wall: tuple[WallSeen, Sequence[datetime]] | None, seen: SeriesMap
+    context: Context, wall: tuple[WallSeen, Sequence[datetime]] | None, looks: Series, seen: SeriesMap
 ) -> tuple[PerimeterFinding | None, list[Event]]:
     """The perimeter as a finding, and the wall as an event where one may be claimed."""
     if wall is None or context.site is None or context.site.perimeter is None:
         return None, []
     told, times = wall
     finding = wall_finding(context.site.perimeter, told, times)
-    scene_at = dict(zip((round(d, 6) for d in seen.days), seen.scene_ids, strict=True))
-    looks = [(time, scene_at[round(time.timestamp() / 86400, 6)]) for time in times]
-    event = wall_event(finding, told, looks, seen.grid)
+    scene_at = dict(zip(looks.times, seen.scene_ids, strict=True))
+    event = wall_event(finding, told, [(time, scene_at[time]) for time in times], seen.grid)
     return finding, [] if event is None else [event]
 
 
