@@ -22,15 +22,21 @@ NDVI_PLANTS = 0.45  # soils stay below, closed canopies above; half-grown crops 
 NDWI_WATER = 0.1  # McFeeters' zero line is crossed by wet concrete and shaded roofs
 NIR_WATER = 0.12
 REDNESS_SOIL = 0.12  # (red - blue) / (red + blue): soils are rusty (0.2-0.5), roofs, concrete and asphalt grey
+REDNESS_MOST = 0.25  # nothing redder is called built, however rusty the soil around it is
+SHARE_OF_SOIL = 0.6  # of the redness of the date's own bare ground: two thirds of concrete in a pixel of laterite
+_ENOUGH_SOIL = 20
 DARKEST_BUILT = 0.07  # shadow and wet ground are grey, too
 
 
-def classes(pixels: NDArray[np.floating], bands: Sequence[str]) -> Int8:
+def classes(
+    pixels: NDArray[np.floating], bands: Sequence[str], greyest: NDArray[np.floating] | float = REDNESS_SOIL
+) -> Int8:
     """Land cover of every pixel of calibrated reflectance.
 
     Args:
         pixels: (..., band, row, col) reflectance 0-1; NaN in any band is not seen.
         bands: STAC common names along the band axis.
+        greyest: redness below which bare ground is called built: one number, or (...,) of `grey_below`.
 
     Returns:
         int8 (..., row, col): UNSEEN, VEGETATION, WATER, BARE or BUILT; OTHER where the bands cannot tell (without red
@@ -48,7 +54,8 @@ def classes(pixels: NDArray[np.floating], bands: Sequence[str]) -> Int8:
         built = np.zeros_like(plants)
         if "blue" in plane:
             redness = indices.normalised_difference(plane["red"], plane["blue"])
-            built = (redness < REDNESS_SOIL) & (plane["red"] > DARKEST_BUILT)
+            limit = np.asarray(greyest, np.float32)[..., None, None]
+            built = (redness < limit) & (plane["red"] > DARKEST_BUILT)
         out[seen] = BARE
         out[seen & built] = BUILT
         out[seen & plants] = VEGETATION
@@ -56,6 +63,35 @@ def classes(pixels: NDArray[np.floating], bands: Sequence[str]) -> Int8:
             wet = indices.normalised_difference(plane["green"], plane["nir"]) > NDWI_WATER
             out[seen & wet & (plane["nir"] < NIR_WATER)] = WATER
     return out
+
+
+def grey_below(sample: NDArray[np.floating], bands: Sequence[str]) -> NDArray[np.float64]:
+    """Redness below which ground of a date is called built, by the date's own soil.
+
+    Concrete on laterite is greyer than its surroundings and yet redder than a roof in a grey country; haze makes all
+    ground of a date greyer. So the limit is a share of the median redness of the date's bare ground.
+
+    Args:
+        sample: (pixel, time, band) reflectance of ground all over the scene, NaN where not seen.
+        bands: STAC common names along the band axis.
+
+    Returns:
+        float64 (time,), `REDNESS_SOIL` to `REDNESS_MOST`; of all dates together where a date shows too little soil.
+    """
+    times = sample.shape[1]
+    if not {"red", "nir", "blue"} <= set(bands):
+        return np.full(times, REDNESS_SOIL)
+    red, nir, blue = (sample[..., list(bands).index(name)] for name in ("red", "nir", "blue"))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        redness = (red - blue) / (red + blue)
+        soil = ((nir - red) / (nir + red) < NDVI_PLANTS) & (redness > REDNESS_SOIL) & (red > DARKEST_BUILT)
+    limits = np.full(times, np.nan)
+    for t in range(times):
+        own = redness[soil[:, t], t]
+        limits[t] = np.median(own) if own.size >= _ENOUGH_SOIL else np.nan
+    common = np.nanmedian(limits) if np.isfinite(limits).any() else 0.0
+    limits = np.where(np.isfinite(limits), limits, common)
+    return np.clip(SHARE_OF_SOIL * limits, REDNESS_SOIL, REDNESS_MOST)
 
 
 def onset(holds: Int8, since: Int16, *, k: int = 3, n: int = 4) -> tuple[Int16, Int16]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from math import ceil, log2, sqrt
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -127,7 +127,8 @@ def detect_series(
     rule = settings.rule()
     sample = _sample(looks.cube, settings.sample_px, radar)
     reference = series.fit_reference(sample, days, groups, rule)
-    work = partial(_tile, (days, groups, looks.bands, radar), reference, rule)
+    grey = np.full(len(days), cover.REDNESS_SOIL) if radar else cover.grey_below(sample, looks.bands)
+    work = partial(_tile, _Facts(days, groups, looks.bands, radar, grey), reference, rule)
     shape = (len(days), *looks.grid.shape)
     path = folder / "codes.npy"
     codes = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
@@ -155,13 +156,23 @@ def detect_series(
     )  # fmt: skip
 
 
+class _Facts(NamedTuple):
+    """What all tiles share; `grey`: (time,) of `cover.grey_below`."""
+
+    days: NDArray[np.float64]
+    groups: NDArray[np.int64]
+    bands: tuple[str, ...]
+    radar: bool
+    grey: NDArray[np.float64]
+
+
 def _tile(
-    facts: tuple[NDArray[np.float64], NDArray[np.int64], tuple[str, ...], bool],
+    facts: _Facts,
     reference: series.Reference,
     rule: series.SeriesSettings,
     flat: Float32,
 ) -> tuple[series.Breaks, UInt8]:
-    days, groups, bands, radar = facts
+    days, groups, bands, radar, grey = facts
     cube = flat.reshape(len(days), len(bands), *flat.shape[1:])
     if radar:
         cube = to_decibel(cube)
@@ -169,7 +180,7 @@ def _tile(
     states = series.states(cube, days, groups, reference, breaks, rule)
     land = np.where(np.isfinite(cube).all(axis=1), np.int8(cover.OTHER), np.int8(cover.UNSEEN))
     if not radar:
-        land = cover.classes(cube, bands)
+        land = cover.classes(cube, bands, grey)
     return breaks, (states.astype(np.uint8) * np.uint8(CLASSES) + (land + 1).astype(np.uint8)).astype(np.uint8)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -83,3 +84,37 @@ def test_unseen_dates_in_between_change_nothing_but_the_index(holds: np.ndarray,
     bounded = without >= 0
     assert (without_wide[bounded] == places[without[bounded]]).all()
     assert (np.take_along_axis(holds, np.maximum(first, 0)[None].astype(np.int64), 0)[0][there] == 1).all()
+
+
+def _soil(pixels: int, red: float, blue: float, times: int = 3) -> np.ndarray:
+    look = np.empty((pixels, times, len(BANDS)))
+    for band, value in (("blue", blue), ("green", (red + blue) / 2), ("red", red), ("nir", red * 1.1)):
+        look[..., list(BANDS).index(band)] = value
+    return look
+
+
+def test_grey_is_judged_by_the_soil_of_the_date() -> None:
+    """Rusty soil: concrete may be redder than the absolute limit. Haze on one date lowers that date's limit."""
+    rusty = _soil(200, 0.24, 0.10)
+    redness = (0.24 - 0.10) / 0.34
+    assert cover.grey_below(rusty, BANDS) == pytest.approx(np.full(3, min(0.6 * redness, cover.REDNESS_MOST)))
+    hazy = rusty.copy()
+    hazy[:, 1] += 0.1
+    limits = cover.grey_below(hazy, BANDS)
+    assert limits[1] == pytest.approx(max(0.6 * 0.14 / 0.54, cover.REDNESS_SOIL))
+    assert limits[0] == limits[2] > limits[1]
+
+
+def test_where_no_soil_shows_the_limit_is_the_absolute_one() -> None:
+    assert (cover.grey_below(np.full((200, 4, len(BANDS)), np.nan), BANDS) == cover.REDNESS_SOIL).all()
+    assert (cover.grey_below(_soil(200, 0.2, 0.19), BANDS) == cover.REDNESS_SOIL).all()
+    some = np.concatenate([_soil(200, 0.24, 0.10)] * 1)
+    some[:, 2] = np.nan
+    assert len(set(cover.grey_below(some, BANDS).tolist())) == 1
+
+
+def test_limits_go_with_their_dates() -> None:
+    stack = np.stack([_scene(PALM, SOIL, ROOF, POND)] * 2)
+    strict, lax = cover.classes(stack, BANDS, np.array([0.0, 0.99]))
+    assert not (strict == cover.BUILT).any()
+    assert (lax == cover.BUILT).sum() > (cover.classes(stack[0], BANDS) == cover.BUILT).sum()
