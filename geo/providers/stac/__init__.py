@@ -22,9 +22,9 @@ from geo.providers.stac.catalogue import find_items
 from geo.providers.stac.endpoints import Endpoint, endpoint_for
 from geo.providers.stac.items import Asset, Item, parse_item
 from geo.providers.stac.merging import bands_wanted, merge, write_image
-from geo.providers.stac.ranges import RemoteFile
+from geo.providers.stac.ranges import RemoteFile, body_of_range
 from geo.providers.stac.signing import Signer
-from geo.providers.stac.web import Answer, Limits, Web, body_of_range
+from geo.providers.web import Answer, Limits, Web
 from geo.providers.stac.windows import PAD_PX
 from geo.scene import Provenance, Query, Scene
 

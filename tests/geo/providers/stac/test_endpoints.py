@@ -6,7 +6,8 @@ import pytest
 
 from geo.errors import ConfigurationError
 from geo.providers.stac import endpoint_for
-from geo.providers.stac.endpoints import ENDPOINTS, is_allowed
+from geo.providers.addresses import is_allowed
+from geo.providers.stac.endpoints import ENDPOINTS
 
 
 def test_names_addresses_and_settings() -> None:

@@ -11,8 +11,9 @@ import pytest
 from services.stac import Fault, Store, serving
 
 from geo.errors import InputError, TemporaryError
-from geo.providers.stac.endpoints import netloc
-from geo.providers.stac.web import Answer, Limits, Web, body_of_range
+from geo.providers.addresses import netloc
+from geo.providers.stac.ranges import body_of_range
+from geo.providers.web import Answer, Limits, Web
 
 HASTY = Limits(connect_s=1, read_s=0.5, answer_s=1, total_s=3, tries=3, backoff_s=0.05, longest_pause_s=0.5)
 
