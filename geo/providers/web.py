@@ -1,4 +1,4 @@
-"""One polite client for all that providers ask of the network: allowed hosts only, bounded in time and size, redirects refused."""
+"""One polite client for all that providers ask: allowed hosts only, bounded in time and size, redirects refused."""
 
 from __future__ import annotations
 
@@ -95,7 +95,8 @@ class Web:
             url: on one of the hosts allowed.
             most_bytes: what an answer may weigh.
             headers: to send.
-            json: a body; form: another kind of body.
+            json: a body.
+            form: another kind of body.
             answers: statuses, beside 200 and 206, that the caller understands; they are returned.
 
         Raises:

@@ -87,7 +87,9 @@ def endpoint_for(name: str = "", base_url: str = "", token_url: str = "") -> End
     if not token_url:
         owner = _owner(base_url)
         if owner is None:
-            raise ConfigurationError("SH_BASE_URL is set without SH_TOKEN_URL; a secret is sent to its own service only.")
+            raise ConfigurationError(
+                "SH_BASE_URL is set without SH_TOKEN_URL; a secret is sent to its own service only."
+            )
         token_url = owner.token_url
     if not base_url:
         raise ConfigurationError("SH_TOKEN_URL is set without SH_BASE_URL; set both, or neither.")

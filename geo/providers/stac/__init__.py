@@ -24,8 +24,8 @@ from geo.providers.stac.items import Asset, Item, parse_item
 from geo.providers.stac.merging import bands_wanted, merge, write_image
 from geo.providers.stac.ranges import RemoteFile, body_of_range
 from geo.providers.stac.signing import Signer
-from geo.providers.web import Answer, Limits, Web
 from geo.providers.stac.windows import PAD_PX
+from geo.providers.web import Answer, Limits, Web
 from geo.scene import Provenance, Query, Scene
 
 __all__ = ["Answer", "Limits", "Stac", "endpoint_for", "landing"]

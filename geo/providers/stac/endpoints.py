@@ -85,7 +85,11 @@ def endpoint_for(source: str | None, options: Mapping[str, Any]) -> Endpoint:
         raise ConfigurationError(f"[providers.stac] has no setting {unknown[0]}; there are {known_words}.")
     source = source or str(options.get("source", "") or DEFAULT)
     known = ENDPOINTS.get(source)
-    url = known.url if known else checked(source, "--source", f"{' or '.join(ENDPOINTS)} or the address (https://…) of a STAC API")
+    url = (
+        known.url
+        if known
+        else checked(source, "--source", f"{' or '.join(ENDPOINTS)} or the address (https://…) of a STAC API")
+    )
     hosts = (*(known.hosts if known else ()), netloc(url), *_words(options.get("hosts", "")))
     token_url = str(options.get("token_url", known.token_url if known else ""))
     if token_url:
