@@ -90,7 +90,7 @@ class SentinelHub:
                 try:
                     item = parse_item(raw, sensor)
                 except InputError as error:
-                    self.refused.append((str(raw.get("id", "an entry"))[:80], str(error)))
+                    self.refused.append((str(raw.get("id") or "an entry")[:80], str(error)))
                     continue
                 if span[0] <= item.time and (query.end is None or item.time < query.end):
                     items[item.id] = item
