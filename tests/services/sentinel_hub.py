@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import secrets
@@ -19,6 +20,7 @@ from urllib.parse import parse_qs, urlsplit
 import numpy as np
 from affine import Affine
 from numpy.typing import NDArray
+from PIL import Image
 from rasterio.io import MemoryFile
 
 from geo.grid import Grid
@@ -357,7 +359,7 @@ class Handler(BaseHTTPRequestHandler):
 def spoilt(numbers: NDArray[Any], grid: Grid, kind: str) -> bytes:
     """A GeoTIFF of what was asked, or of something else."""
     crs: str | None = grid.crs
-    transform, driver = grid.transform, "GTiff"
+    transform = grid.transform
     if kind == "small":
         numbers = numbers[:, 1:, 1:]
     elif kind == "beside":
@@ -377,13 +379,13 @@ def spoilt(numbers: NDArray[Any], grid: Grid, kind: str) -> bytes:
     elif kind == "blank":
         numbers[-1] = 0
     elif kind == "png":
-        numbers, driver = numbers[:3].astype(np.uint8), "PNG"
+        with io.BytesIO() as file:
+            Image.fromarray(numbers[0].astype(np.uint8)).save(file, "PNG")
+            return file.getvalue()
     profile: dict[str, Any] = {
-        "driver": driver, "dtype": numbers.dtype.name, "count": len(numbers), "height": numbers.shape[1],
-        "width": numbers.shape[2],
+        "driver": "GTiff", "dtype": numbers.dtype.name, "count": len(numbers), "height": numbers.shape[1],
+        "width": numbers.shape[2], "crs": crs, "transform": transform, "compress": "deflate",
     }  # fmt: skip
-    if driver == "GTiff":
-        profile |= {"crs": crs, "transform": transform, "compress": "deflate"}
     with MemoryFile() as memory:
         with memory.open(**profile) as image:
             image.write(numbers)

@@ -118,7 +118,7 @@ class SentinelHub:
         response = {
             "items": [_plain(part.raw) for part in found.parts],
             "answers": answers,
-            "processing_units": round(sum(a["processing_units"] for a in answers), 6),
+            "processing_units": round(sum(a["processing_units"] for a in answers), 9),
             **notes,
         }
         return path, Provenance(

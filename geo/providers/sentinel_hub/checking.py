@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from geo.errors import SitewatchError, TemporaryError
 from geo.files.environment import OPTIONS
 from geo.files.headers import grid_of
 from geo.files.limits import check_header
+from geo.files.opening import open_quietly
 from geo.grid import Grid
 from geo.providers.web import Answer
 
@@ -41,7 +43,11 @@ def numbers_of(answer: Answer, grid: Grid, bands: int, dtype: str) -> NDArray[An
     if kind not in ("image/tiff", "image/tif", "application/octet-stream", ""):
         raise TemporaryError(f"Sentinel Hub calls its image {kind[:40]}; the next run asks again.")
     try:
-        with rasterio.Env(**_OPTIONS), MemoryFile(answer.body) as memory, memory.open(driver="GTiff") as image:
+        with (
+            rasterio.Env(**_OPTIONS),
+            MemoryFile(answer.body) as memory,
+            open_quietly(Path(memory.name), driver="GTiff") as image,
+        ):
             check_header(image, "the image", len(answer.body))
             found, _ = grid_of(image)
             _compare(found, grid, (image.count, bands), (set(image.dtypes), {dtype}))
