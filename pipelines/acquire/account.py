@@ -120,7 +120,7 @@ def _of_file(path: Path) -> Credentials:
             if not stat.S_ISREG(status.st_mode) or status.st_size > _MOST_BYTES:
                 raise ConfigurationError(f"{path.name} is no file with credentials.")
             if status.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-                raise ConfigurationError(f"Others may read {path.name}; run: chmod 600 {path}")
+                raise ConfigurationError(f"Others may read {path.name}; run chmod 600 on it ({path}).")
             text = file.read().decode("utf-8")
         facts = tomllib.loads(text)
     except OSError as error:

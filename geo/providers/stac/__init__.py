@@ -179,12 +179,13 @@ class Stac:
 
 
 def landing(endpoint: Endpoint, limits: Limits) -> Answer:
-    """Ask a service for its front page: any answer shows that it can be reached.
+    """Ask a service for its front page: any answer, a refusal too, shows that it can be reached.
 
     Raises:
-        TemporaryError: it cannot.
+        TemporaryError: it cannot, or has an error.
     """
-    return Web(hosts=endpoint.hosts, limits=limits).ask("GET", endpoint.url, most_bytes=2**22)
+    web = Web(hosts=endpoint.hosts, limits=limits)
+    return web.ask("GET", endpoint.url, most_bytes=2**22, answers=frozenset(range(200, 500)) - {429})
 
 
 def _grid(query: Query) -> Grid:
