@@ -8,6 +8,7 @@ beside it.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -33,6 +34,7 @@ from geo.providers.web import Limits
 from geo.scene import Provenance, Query, Scene
 
 __all__ = ["SENSORS", "Budget", "Credentials", "Endpoint", "SentinelHub", "endpoint_for", "sensors_named"]
+_ADDRESS = re.compile(r"(\w+://)(?:[^/@\s]*@)?([^?\s]*)(?:\?\S*)?")
 _AROUND = {OPTICAL.collection: timedelta(seconds=5)}
 _USUALLY_AROUND = timedelta(seconds=30)
 """Catalogue and images round times differently; a satellite that follows another one does so by more."""
@@ -108,9 +110,12 @@ class SentinelHub:
         sensor, grid = found.sensor, lattice(found.sensor, _grid(query))
         received = np.zeros((len(sensor.kept) + 1, *grid.shape), sensor.dtype)
         answers = []
-        for window in split(grid, self.most_px):
-            received[(slice(None), *window)], facts = self._image(found, grid, window)
-            answers.append(facts)
+        windows = split(grid, self.most_px)
+        # For all parts at once: half a scene would be paid for and could not be kept.
+        with self.budget.held(sum(_price(sensor, window) for window in windows)) as used:
+            for window in windows:
+                received[(slice(None), *window)], facts = self._image(found, grid, window, used)
+                answers.append(facts)
         stored, notes = _masked(received, sensor)
         path = Path(folder) / f"{scene.id}.tif"
         write_bands(_bands(sensor, grid, stored), path, _tags(scene, sensor))
@@ -152,10 +157,12 @@ class SentinelHub:
         grid = lattice(sensor, _grid(query))
         windows = split(grid, self.most_px)
         size = grid.shape[0] * grid.shape[1] * (len(sensor.kept) + 1) * np.dtype(sensor.dtype).itemsize
-        units = sum(units_of(sensor, r.stop - r.start, c.stop - c.start) for r, c in windows)
+        units = sum(_price(sensor, window) for window in windows)
         return {"bytes": size, "requests": len(windows), "processing_units": units}
 
-    def _image(self, found: _Found, whole: Grid, window: Window) -> tuple[NDArray[Any], dict[str, Any]]:
+    def _image(
+        self, found: _Found, whole: Grid, window: Window, used: Callable[[float, float], None]
+    ) -> tuple[NDArray[Any], dict[str, Any]]:
         """One answer's numbers, and what is recorded of it; a damaged one is asked for once more."""
         sensor, grid = found.sensor, whole.window(window)
         call = image_call(sensor, self.endpoint, _span(found), grid)
@@ -163,15 +170,11 @@ class SentinelHub:
         limit, expected = most_bytes(grid, count, sensor.dtype), units_of(sensor, *grid.shape)
         spent = 0.0
         for last in (False, True):
-            self.budget.reserve(expected)
-            used = 0.0
-            try:
-                answer = self._session.ask(call.url, call.payload, most_bytes=limit, accept=call.accept)
-                said = stated(answer.headers.get(HEADER))
-                used = expected if said is None else said
-            finally:
-                self.budget.settle(expected, used)
-            spent += used
+            answer = self._session.ask(call.url, call.payload, most_bytes=limit, accept=call.accept)
+            said = stated(answer.headers.get(HEADER))
+            cost = expected if said is None else said
+            used(0.0 if last else expected, cost)
+            spent += cost
             try:
                 numbers = numbers_of(answer, grid, count, sensor.dtype)
             except TemporaryError:
@@ -217,6 +220,11 @@ def _grid(query: Query) -> Grid:
     if query.grid is None or query.grid.crs is None:
         raise ConfigurationError("Sentinel Hub is asked for a place: give a site.")
     return query.grid
+
+
+def _price(sensor: Sensor, window: Window) -> float:
+    rows, cols = window
+    return units_of(sensor, rows.stop - rows.start, cols.stop - cols.start)
 
 
 def _span(found: _Found) -> tuple[datetime, datetime]:
@@ -268,6 +276,10 @@ def _tags(scene: Scene, sensor: Sensor) -> Mapping[str, str]:
     return {**tags, "UNIT": "linear power, gamma nought, terrain corrected"} if sensor is RADAR else tags
 
 
-def _plain(raw: Mapping[str, Any]) -> dict[str, Any]:
-    """An entry without its links and assets, whose addresses may carry a signature."""
-    return {key: value for key, value in raw.items() if key not in ("links", "assets")}
+def _plain(value: Any) -> Any:
+    """A copy of JSON without links and assets; an address loses user name and query, which may be a signature."""
+    if isinstance(value, Mapping):
+        return {key: _plain(v) for key, v in value.items() if key not in ("links", "assets")}
+    if isinstance(value, list):
+        return [_plain(v) for v in value]
+    return _ADDRESS.sub(r"\1\2", value) if isinstance(value, str) else value

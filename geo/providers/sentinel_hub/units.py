@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import math
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from geo.errors import TemporaryError
@@ -75,6 +77,26 @@ class Budget:
                     "spent); what is here is kept. Go on next month, or raise monthly_units."
                 )
             self.spent += units
+
+    @contextmanager
+    def held(self, units: float) -> Iterator[Callable[[float, float], None]]:
+        """Set units aside for several requests; give a function (planned, really spent) to call after each.
+
+        What was not asked for in the end is free again.
+        """
+        self.reserve(units)
+        left = units
+
+        def used(planned: float, spent: float) -> None:
+            nonlocal left
+            taken = min(planned, left)
+            left -= taken
+            self.settle(taken, spent)
+
+        try:
+            yield used
+        finally:
+            self.settle(left, 0.0)
 
     def settle(self, reserved: float, units: float) -> None:
         """Put what was really spent in the place of what was set aside (0 where nothing came of it)."""

@@ -30,6 +30,7 @@ def hub() -> Iterator[Hub]:
         running.client_id, running.client_secret, running.prefix = CLIENT, SECRET, TOKEN_PART
         made = entry(TILE, FIRST, platform="sentinel-2a")
         made["links"] = [{"rel": "self", "href": f"https://{USER}:x@example.org/a?sig={LINK}"}]
+        made["properties"]["source"] = {"at": [f"made of https://{USER}:x@example.org/b?sig={LINK} today"]}
         made["assets"] = {"data": {"href": f"https://example.org/a.tif?sig={LINK}"}}
         running.items["sentinel-2-l2a"] = [made]
         yield running

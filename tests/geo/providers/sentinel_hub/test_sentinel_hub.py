@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -24,6 +26,7 @@ from geo.providers.sentinel_hub import SENSORS, Budget, SentinelHub, sensors_nam
 from geo.raster import Flag
 from geo.scene import Query
 
+ROOT = Path(__file__).parents[4]
 SITE = Query(grid=site())
 OPTICAL = sensors_named(("sentinel-2-l2a",))
 NAMES = ("blue", "green", "red", "rededge1", "rededge2", "rededge3", "nir", "nir08", "swir16", "swir22", "SCL")
@@ -319,3 +322,51 @@ def test_all_collections_ask_for_bands_that_the_library_knows() -> None:
         listed = {band.name for band in (*known.bands, *known.metabands)}
         assert {*sensor.asked, "dataMask"} <= listed
         assert known.api_id == sensor.collection
+
+
+def test_a_scene_in_parts_is_begun_only_if_the_budget_bears_all_of_it(hub: Hub, tmp_path: Path) -> None:
+    price = 4 * units(60, 60, 11, False, False)
+    source = hub_provider(hub, sensors=OPTICAL, most_px=60, budget=Budget(most=0.9 * price))
+    (scene,) = source.search(SITE)
+    with pytest.raises(TemporaryError, match="budget"):
+        source.fetch(scene, SITE, tmp_path)
+    assert hub.asked[PROCESS] == 0
+
+
+def test_the_library_itself_gets_the_same_numbers_from_the_stand_in(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """sentinelhub-py, token, catalogue and download included, is the judge of what a service looks like."""
+    from sentinelhub import CRS, BBox, DataCollection, MimeType, SentinelHubCatalog, SentinelHubRequest, SHConfig
+
+    monkeypatch.setenv("OAUTHLIB_INSECURE_TRANSPORT", "1")
+    path, _ = fetched(hub_provider(hub, sensors=OPTICAL), tmp_path / "a")
+    config = SHConfig(
+        use_defaults=True, sh_client_id=hub.client_id, sh_client_secret=hub.client_secret, sh_base_url=hub.url,
+        sh_token_url=hub.token_url, max_retries=2, download_timeout_seconds=5,
+    )  # fmt: skip
+    collection = DataCollection.SENTINEL2_L2A.define_from(f"PEER_{hub.url[-5:]}", service_url=hub.url + "/")
+    box = BBox(SITE.grid.bounds, CRS.UTM_48N)  # type: ignore[union-attr]
+    (found,) = SentinelHubCatalog(config=config).search(collection, bbox=box, time=("2019-01-01", "2019-02-01"))
+    assert found["id"] == TILE
+    request = SentinelHubRequest(
+        evalscript=OPTICAL[0].evalscript,
+        input_data=[SentinelHubRequest.input_data(collection, time_interval=("2019-01-05", "2019-01-05"))],
+        responses=[SentinelHubRequest.output_response("default", MimeType.TIFF)],
+        bbox=box,
+        size=(120, 120),
+        config=config,
+    )
+    (theirs,) = request.get_data()
+    mask = theirs[..., -1] == 1
+    with rasterio.open(path) as image:
+        ours = np.moveaxis(image.read(), 0, -1)
+    assert np.array_equal(theirs[mask][:, :-1], ours[mask])
+    assert any("sentinelhub" in agent for agent in hub.agents)
+
+
+def test_the_library_is_loaded_only_where_it_is_needed() -> None:
+    """It takes about a second, and most commands do without it."""
+    program = "import sys, pipelines.cli, pipelines.acquire; print('sentinelhub' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, cwd=ROOT)
+    assert done.stdout.strip() == "False", done.stderr

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -54,3 +56,18 @@ def test_without_a_budget_all_is_counted_and_nothing_refused() -> None:
 )
 def test_a_price_that_cannot_be_one_is_none(text: str | None, value: float | None) -> None:
     assert stated(text) == value
+
+
+def test_what_was_held_and_not_used_is_free_again() -> None:
+    budget = Budget(most=10)
+    with suppress(ZeroDivisionError), budget.held(9.0) as used:
+        used(3.0, 2.5)
+        assert budget.spent == pytest.approx(8.5)
+        raise ZeroDivisionError
+    assert budget.spent == pytest.approx(2.5)
+    with budget.held(1.0) as used:
+        used(1.0, 1.5)
+        used(0.0, 1.5)  # once more, since the first answer was damaged
+    assert budget.spent == pytest.approx(5.5)
+    with pytest.raises(TemporaryError), budget.held(4.6):
+        raise AssertionError("nothing may be asked")
