@@ -17,7 +17,7 @@ from geo.providers.sentinel_hub import Budget, Credentials, Endpoint, SentinelHu
 
 NAME = "sentinel-hub"
 SECTION = "sentinel_hub"
-OPTIONS = frozenset({"endpoint", "collections", "credentials", "monthly_units"})
+OPTIONS = frozenset({"endpoint", "collections", "bands", "credentials", "monthly_units"})
 _WHERE = f"[providers.{SECTION}]"
 _MOST_BYTES = 64 * 2**10
 
@@ -29,8 +29,8 @@ def account(
 
     Args:
         source: `--source`: `copernicus`, `commercial`, or a service's address.
-        options: `[providers.sentinel_hub]`: `endpoint`, `collections` (divided by commas), `credentials` (a file),
-            `monthly_units`.
+        options: `[providers.sentinel_hub]`: `endpoint`, `collections` and `bands` (of Sentinel-2; divided by commas),
+            `credentials` (a file), `monthly_units`.
         environ: `SH_CLIENT_ID`, `SH_CLIENT_SECRET`, `SH_BASE_URL`, `SH_TOKEN_URL`.
         root: the archive, whose records tell what was spent; None where there is none.
         now: time of receipt.
@@ -45,7 +45,7 @@ def account(
         endpoint=where(source, options, environ),
         credentials=who(options, environ),
         clock=lambda: now,
-        sensors=sensors_named(tuple(re.findall(r"[^\s,]+", str(options.get("collections", ""))))),
+        sensors=sensors_named(_words(options, "collections"), _words(options, "bands")),
         budget=_budget(options, root, now),
     )
 
@@ -99,6 +99,10 @@ def units_spent(root: Path | None, now: datetime) -> float:
             if isinstance(value, int | float) and made.received.astimezone(UTC).strftime("%Y-%m") == month:
                 spent += value
     return spent
+
+
+def _words(options: Mapping[str, Any], key: str) -> tuple[str, ...]:
+    return tuple(re.findall(r"[^\s,]+", str(options.get(key, ""))))
 
 
 def _budget(options: Mapping[str, Any], root: Path | None, now: datetime) -> Budget:

@@ -199,7 +199,7 @@ class SentinelHub:
             "items": [part.id for part in parts],
             "superseded": sorted(part.id for part in superseded),
         }
-        if sensor is OPTICAL:
+        if sensor.collection == OPTICAL.collection:
             properties["baseline"] = sorted({f"{part.baseline[0]:02d}.{part.baseline[1]:02d}" for part in parts})
         if first.orbit is not None:
             properties["sat:relative_orbit"] = first.orbit

@@ -62,7 +62,7 @@ def find_items(
     def post(url: str, payload: Mapping[str, Any]) -> dict[str, Any]:
         nonlocal pages
         pages += 1
-        answer = session.ask(url, payload, most_bytes=MAX_PAGE_BYTES, accept="application/geo+json, application/json")
+        answer = session.ask(url, payload, most_bytes=MAX_PAGE_BYTES, accept="application/geo+json")
         spent = stated(answer.headers.get(HEADER))
         budget.settle(0.0, SEARCH_UNITS if spent is None else spent)
         page = json.loads(answer.body)

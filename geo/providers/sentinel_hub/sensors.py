@@ -7,7 +7,7 @@ what lies outside of the image; a dark pixel is no such thing.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from geo.errors import ConfigurationError
 
@@ -138,12 +138,34 @@ LANDSAT = Sensor(
 )
 SENSORS = {sensor.collection: sensor for sensor in (OPTICAL, RADAR, LANDSAT)}
 DEFAULT = (OPTICAL.collection, RADAR.collection)
+_NEEDED = ("B02", "B03", "B04", "B08")
 
 
-def sensors_named(names: tuple[str, ...]) -> tuple[Sensor, ...]:
-    """The sensors of collections, the usual two where none is named; ConfigurationError for an unknown one."""
+def sensors_named(names: tuple[str, ...], bands: tuple[str, ...] = ()) -> tuple[Sensor, ...]:
+    """The sensors of collections, the usual two where none is named.
+
+    Args:
+        names: of collections.
+        bands: of Sentinel-2 to ask for, all ten where none is named; each costs.
+
+    Raises:
+        ConfigurationError: a collection or band is unknown, or a band is lacking that nothing can be seen without.
+    """
     for name in names:
         if name not in SENSORS:
             known = ", ".join(SENSORS)
             raise ConfigurationError(f"[providers.sentinel_hub] collections: {name!r} is unknown; there are {known}.")
-    return tuple(SENSORS[name] for name in dict.fromkeys(names or DEFAULT))
+    fewer = _with_bands(bands)
+    return tuple(fewer if name == OPTICAL.collection else SENSORS[name] for name in dict.fromkeys(names or DEFAULT))
+
+
+def _with_bands(bands: tuple[str, ...]) -> Sensor:
+    unknown = [band for band in bands if band not in OPTICAL.bands]
+    if unknown:
+        known = ", ".join(OPTICAL.bands)
+        raise ConfigurationError(f"[providers.sentinel_hub] bands: {unknown[0]!r} is unknown; there are {known}.")
+    lacking = [band for band in _NEEDED if bands and band not in bands]
+    if lacking:
+        raise ConfigurationError(f"[providers.sentinel_hub] bands must hold {', '.join(_NEEDED)}; {lacking[0]} lacks.")
+    chosen = {band: name for band, name in OPTICAL.bands.items() if not bands or band in bands}
+    return OPTICAL if chosen == OPTICAL.bands else replace(OPTICAL, bands=chosen)

@@ -85,6 +85,10 @@ def test_settings_that_are_none_are_named() -> None:
         account(None, {"client_secret": "planted"}, ENV, None, NOW)
     with pytest.raises(ConfigurationError, match="sentinel-9"):
         account(None, {"collections": "sentinel-9"}, ENV, None, NOW)
+    with pytest.raises(ConfigurationError, match="B99"):
+        account(None, {"bands": "B02, B99"}, ENV, None, NOW)
+    few = account(None, {"bands": "B08, B02 B03,B04"}, ENV, None, NOW)
+    assert few.sensors[0].asked == ("B02", "B03", "B04", "B08", "SCL")
     for value in ("many", True, -1, float("nan")):
         with pytest.raises(ConfigurationError, match="monthly_units"):
             account(None, {"monthly_units": value}, ENV, None, NOW)

@@ -65,6 +65,20 @@ def test_the_file_holds_the_numbers_received_and_says_how_to_read_them(hub: Hub,
     assert provenance.credit.endswith("2019")
 
 
+def test_fewer_bands_cost_less_and_are_another_request(hub: Hub, tmp_path: Path) -> None:
+    fewer = hub_provider(hub, sensors=sensors_named(("sentinel-2-l2a",), ("B02", "B03", "B04", "B08")))
+    all_bands = hub_provider(hub, sensors=OPTICAL)
+    (scene,), (same,) = fewer.search(SITE), all_bands.search(SITE)
+    assert scene == same
+    assert fewer.request(scene, SITE) != all_bands.request(scene, SITE)
+    less, more = (s.estimate(scene, SITE)["processing_units"] for s in (fewer, all_bands))
+    assert less == pytest.approx(more * 5 / 11)
+    path, _ = fewer.fetch(scene, SITE, tmp_path)
+    assert describe(path).bands == ("blue", "green", "red", "nir")
+    with pytest.raises(ConfigurationError, match="B08"):
+        sensors_named((), ("B02", "B03", "B04"))
+
+
 def test_outside_is_no_observation_and_dark_ground_is_one(hub: Hub, tmp_path: Path) -> None:
     """dataMask decides, not the number: ground of value 0 stays, what lies outside never becomes dark."""
     path, provenance = fetched(hub_provider(hub, sensors=OPTICAL), tmp_path / "a")
