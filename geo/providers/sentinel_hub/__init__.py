@@ -236,7 +236,7 @@ def _span(found: _Found) -> tuple[datetime, datetime]:
 
 
 def _masked(received: NDArray[Any], sensor: Sensor) -> tuple[NDArray[Any], dict[str, object]]:
-    """Numbers with what lies outside marked as such, and what is to be noted.
+    """Numbers with what lies outside marked as such (in place: a large site fills the memory), and what is to be noted.
 
     Raises:
         InputError: the image shows nothing of the site; TemporaryError: its mask is none.
@@ -244,7 +244,7 @@ def _masked(received: NDArray[Any], sensor: Sensor) -> tuple[NDArray[Any], dict[
     mask = received[-1]
     if not np.isin(mask, (0, 1)).all():
         raise TemporaryError("Sentinel Hub sent a mask that is none; the next run asks again.")
-    inside, stored = mask == 1, received[:-1].copy()
+    inside, stored = mask == 1, received[:-1]
     if not inside.any():
         raise InputError("It shows nothing of the site, though the catalogue says so.")
     stored[:, ~inside] = np.asarray(sensor.empty, stored.dtype)
@@ -252,8 +252,10 @@ def _masked(received: NDArray[Any], sensor: Sensor) -> tuple[NDArray[Any], dict[
     if sensor.classes:
         stored[-1, ~inside] = sensor.classes_empty
     if not math.isnan(sensor.empty):
-        image = stored[: len(sensor.bands)]
-        notes["saturated_px"] = int(np.count_nonzero((image == OUTSIDE).any(axis=0) & inside))
+        saturated = np.zeros(mask.shape, bool)
+        for band in stored[: len(sensor.bands)]:
+            saturated |= band == OUTSIDE
+        notes["saturated_px"] = int(np.count_nonzero(saturated & inside))
     return stored, notes
 
 
