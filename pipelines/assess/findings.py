@@ -216,6 +216,7 @@ class CalibrationFinding(Model):
     expected_false_alarms_per_site_year: float | None
     asked_false_alarms_per_site_year: float | None = None
     controls_false_alarms_per_site_year: float | None = None
+    controls_upper_per_site_year: float | None = None
     controls: list[ControlFinding]
 
 

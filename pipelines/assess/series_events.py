@@ -56,8 +56,11 @@ class Telling:
     radar: Callable[[Sequence[Piece]], list[RadarBracket | None]] = nothing_by_radar
 
 
-def series_events(seen: SeriesMap, telling: Telling) -> list[Event]:
-    """All events, most certain first; those not yet confirmed by k of n looks come as `possible`."""
+def series_events(seen: SeriesMap, telling: Telling, others: Sequence[Event] = ()) -> list[Event]:
+    """All events, most certain first; those not yet confirmed by k of n looks come as `possible`.
+
+    `others` come from elsewhere (the wall monitor) and get their ids here.
+    """
     changed = seen.changed_pieces()
     found = []
     for piece, by_radar in zip(changed, telling.radar(changed), strict=True):
@@ -65,6 +68,7 @@ def series_events(seen: SeriesMap, telling: Telling) -> list[Event]:
         first, *later = (_event(item, piece, p, seen, telling) for item in happenings(piece, seen))
         found += [_narrowed(first, by_radar), *later]
     found += [_waiting(piece, seen, telling) for piece in waiting_pieces(seen)]
+    found += others
     return _named(sorted(found, key=_order), telling)
 
 

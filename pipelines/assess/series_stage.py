@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from geo.zones import to_lonlat
 from pipelines import __version__
 from pipelines.assess.context import Context
+from pipelines.assess.controls import chosen_controls
 from pipelines.assess.findings import (
     CalibrationFinding,
     Event,
@@ -25,9 +26,9 @@ from pipelines.assess.findings import (
 )
 from pipelines.assess.series_events import Telling, series_events
 from pipelines.assess.series_phases import phase_findings
-from pipelines.assess.series_wall import wall_finding
+from pipelines.assess.series_wall import wall_event, wall_finding
 from pipelines.assess.series_words import series_limits, series_method, series_summary
-from pipelines.assess.series_zones import building_series, control_series, progress_of, site_pixels
+from pipelines.assess.series_zones import building_series, control_rate, control_series, progress_of, site_pixels
 from pipelines.assess.stage import candidates_of, concerns, grid_finding, unused, used
 from pipelines.assess.zoned import zone_namer
 from pipelines.detect import WallSeen
@@ -80,12 +81,12 @@ def assess_series(
     if radar is not None:
         disturbed = seen.changed | seen.waiting | inside
         telling = replace(telling, radar=lambda pieces: radar_brackets(radar, pieces, disturbed))
-    events = series_events(seen, replace(telling, earlier=earlier))
+    perimeter, standing = _perimeter(context, wall, looks, seen)
+    events = series_events(seen, replace(telling, earlier=earlier), standing)
     scored = float(np.mean(np.isfinite(seen.p[inside])))
     observed = _observability(seen, events, times, others, scored)
     buildings = building_series(context, seen, times)
     shown = shown_pair(seen, events)
-    named = context.site is not None and not context.site.is_search
     findings = Findings(
         site=context.place,
         run_id=run_id,
@@ -98,11 +99,11 @@ def assess_series(
         observability=observed,
         scenes=_scenes(looks, seen, context, events, shown) + _radar_scenes(radar),
         events=events,
-        perimeter=_perimeter(context, wall),
+        perimeter=perimeter,
         buildings=buildings,
         progress=progress_of(buildings),
-        phases=phase_findings(seen, inside, times) if named else [],
-        calibration=_calibration(seen, context, events, telling.site_px),
+        phases=[] if context.site is None or context.site.is_search else phase_findings(seen, inside, times),
+        calibration=_calibration(seen, context, events, inside),
         candidates=candidates_of(context, events),
         method=series_method(seen),
         parameters=_parameters(seen),
@@ -211,26 +212,39 @@ def _radar_scenes(radar: Series | None) -> list[SceneUse]:
     return compared + [scene.model_copy(update={"state": "not-observed"}) for scene in left]
 
 
-def _perimeter(context: Context, wall: tuple[WallSeen, Sequence[datetime]] | None) -> PerimeterFinding | None:
+def _perimeter(
+    context: Context, wall: tuple[WallSeen, Sequence[datetime]] | None, looks: Series, seen: SeriesMap
+) -> tuple[PerimeterFinding | None, list[Event]]:
+    """The perimeter as a finding, and the wall as an event where one may be claimed."""
     if wall is None or context.site is None or context.site.perimeter is None:
-        return None
-    return wall_finding(context.site.perimeter, *wall)
+        return None, []
+    told, times = wall
+    finding = wall_finding(context.site.perimeter, told, times)
+    scene_at = dict(zip(looks.times, seen.scene_ids, strict=True))
+    event = wall_event(finding, told, [(time, scene_at[time]) for time in times], seen.grid)
+    return finding, [] if event is None else [event]
 
 
-def _calibration(seen: SeriesMap, context: Context, events: list[Event], site_px: float) -> CalibrationFinding:
+def _calibration(
+    seen: SeriesMap, context: Context, events: list[Event], inside: NDArray[np.bool_]
+) -> CalibrationFinding:
     settings, area = seen.settings, seen.grid.pixel_area_m2
+    site_px = float(np.count_nonzero(inside))
     years = max(float(seen.days[-1] - seen.days[0]) / 365.25, 0.1)
     p = float(np.exp(-seen.null.evidence(np.array([seen.z_threshold]))[0]))
     expected = site_px * p / settings.min_area_px
-    controls = control_series(context, seen, events)
-    ground = sum((c.area_m2 or 0.0) * c.observed_fraction for c in controls)
-    flagged = sum(c.flagged_objects for c in controls)
-    site_m2 = site_px * (area or 0.0)
+    given = context.site.controls if context.site is not None else ()
+    controls = control_series(given or chosen_controls(seen, inside), seen, events, by_rule=not given)
+    rate, upper = control_rate(controls, site_px * (area or 0.0), years)
+    chosen = "" if given or not controls else (
+        f" The {len(controls)} controls were chosen by rule from ground of the same kind around the site: what was"
+        " flagged there counts as false, though some of it may be real."
+    )  # fmt: skip
     return CalibrationFinding(
         method=(
             f"The score is judged against its own largest value over the series on {seen.null_from} ({seen.null_px:,}"
             " pixels), by a heavy-tailed law read from the middle of their values; the threshold is set so that, by"
-            " Markov's inequality, chance makes no more pieces than asked for."
+            f" Markov's inequality, chance makes no more pieces than asked for.{chosen}"
         ),
         fdr=None,
         p_strong=p,
@@ -240,7 +254,8 @@ def _calibration(seen: SeriesMap, context: Context, events: list[Event], site_px
         expected_false_objects=expected,
         expected_false_alarms_per_site_year=expected / years,
         asked_false_alarms_per_site_year=settings.false_alarms_per_site_year,
-        controls_false_alarms_per_site_year=flagged * site_m2 / ground / years if ground > 0 else None,
+        controls_false_alarms_per_site_year=rate,
+        controls_upper_per_site_year=upper,
         controls=controls,
     )
 

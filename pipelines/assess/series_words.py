@@ -36,7 +36,7 @@ def series_summary(events: list[Event], seen: Observability, series: SeriesMap, 
 
 def _when(event: Event) -> str:
     if event.not_after is None:
-        return "at an unknown time"
+        return "at an unknown time" if event.not_before is None else f"after {day(event.not_before)}"
     if event.not_before is None:
         return f"by {day(event.not_after)}"
     return f"between {day(event.not_before)} and {day(event.not_after)}"

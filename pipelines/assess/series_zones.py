@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import numpy as np
 from numpy.typing import NDArray
-from shapely.geometry import mapping
+from scipy.stats import chi2
+from shapely.geometry import mapping, shape
 from shapely.geometry.base import BaseGeometry
 
 from geo.kernels import cover
-from geo.sites import Building
+from geo.sites import Building, Control
 from geo.zones import area_m2, coverage, to_grid
 from pipelines.assess.context import Context
 from pipelines.assess.dating import Bracket, bracket
@@ -159,24 +161,51 @@ def _break(states: NDArray[np.uint8], seen: SeriesMap) -> Bracket | None:
     return bracket(states[:, there], first, first, least_px=max(1, min(seen.settings.min_area_px, first.size // 2)))
 
 
-def control_series(context: Context, seen: SeriesMap, events: list[Event]) -> list[ControlFinding]:
-    """What was flagged, confirmed or probable, on ground that is held to be unchanged."""
+def control_series(
+    controls: Sequence[Control], seen: SeriesMap, events: list[Event], *, by_rule: bool
+) -> list[ControlFinding]:
+    """What was flagged, confirmed or probable, on ground that is held to be unchanged.
+
+    On ground chosen by rule an event counts where at least half of it, or half of the control, lies in the other.
+    """
     found = []
-    for control in context.site.controls if context.site is not None else ():
+    for control in controls:
         place = site_pixels(control.polygon, seen)
         changed = observed = None
         if place is not None:
             scored = np.isfinite(seen.p[place[0]][place[1]])
             observed = float(scored.mean())
             changed = float(np.mean(seen.changed[place[0]][place[1]][scored])) if scored.any() else None
+        firm = [e for e in events if e.confidence != "possible"]
         found.append(
             ControlFinding(
                 id=control.id,
                 area_m2=area_m2(control.polygon),
                 observed_fraction=observed or 0.0,
                 flagged_fraction=changed,
-                flagged_objects=sum(e.zone == f"control {control.id}" and e.confidence != "possible" for e in events),
+                flagged_objects=sum(
+                    _mostly_there(shape(e.geometry), control.polygon) if by_rule else e.zone == f"control {control.id}"
+                    for e in firm
+                ),
                 geometry=dict(mapping(control.polygon)),
             )
         )
     return found
+
+
+def _mostly_there(event: BaseGeometry, control: BaseGeometry) -> bool:
+    shared = event.intersection(control).area
+    return bool(shared > 0 and shared >= 0.5 * min(event.area, control.area))
+
+
+def control_rate(controls: Sequence[ControlFinding], site_m2: float, years: float) -> tuple[float | None, float | None]:
+    """False alarms a site and year that the controls showed, and the 95 % upper limit (exact, Garwood 1936).
+
+    None for both where no control was seen.
+    """
+    ground = sum((c.area_m2 or 0.0) * c.observed_fraction for c in controls)
+    exposure = ground / site_m2 * years if site_m2 > 0 else 0.0
+    if exposure <= 0:
+        return None, None
+    flagged = sum(c.flagged_objects for c in controls)
+    return flagged / exposure, float(chi2.ppf(0.95, 2 * flagged + 2)) / 2 / exposure

@@ -31,6 +31,7 @@ from pipelines.assess import Findings
 from pipelines.assess.findings import SceneUse
 from pipelines.publish.drawing import Outline, legend_of, number_place, outlines_of_events, outlines_of_zones, rings
 from pipelines.publish.palette import UNSEEN, VERMILION
+from pipelines.publish.pasting import Pasted
 from pipelines.publish.pictures import Picture, change_picture, corner_words, north, scale_bar
 from pipelines.publish.series_figure import series_figure
 from pipelines.publish.series_wording import is_series
@@ -83,6 +84,7 @@ def write_figures(folder: Path, sheet: Sheet) -> None:
             figure.savefig(
                 buffer, format="png", dpi=sheet.dpi, metadata={"Software": None}, pil_kwargs={"compress_level": 3}
             )
+            figure.clear()  # its artists refer to each other, and would stay in memory beside the next figure
             with atomic_path(folder / "figures" / name) as temporary:
                 temporary.write_bytes(buffer.getvalue())
 
@@ -97,7 +99,7 @@ def before_after(sheet: Sheet) -> Figure:
     for place, role in enumerate(("before", "after")):
         left = _MARGIN + place * (width + _GAP)
         axes = _panel(figure, height, sheet.picture, (left, width, tall))
-        axes.imshow(getattr(sheet.picture, role), extent=_extent(sheet.picture), interpolation="nearest", zorder=1)
+        axes.add_artist(Pasted(getattr(sheet.picture, role)))
         _outline_events(axes, sheet)
         _panel_title(figure, (left, width), height, role, scene_of(sheet.findings, role), sheet.findings.grid.gsd_m)
         _scale_and_north(axes, sheet.picture)
@@ -117,7 +119,7 @@ def change_map_figure(sheet: Sheet) -> Figure:
     figure, height = _figure(tall, len(key) + len(foot) + 1)
     _title(figure, height, sheet.findings)
     axes = _panel(figure, height, sheet.picture, (_MARGIN, width, tall))
-    axes.imshow(change_picture(sheet.picture), extent=_extent(sheet.picture), interpolation="nearest", zorder=1)
+    axes.add_artist(Pasted(change_picture(sheet.picture)))
     before, after = scene_of(sheet.findings, "before"), scene_of(sheet.findings, "after")
     dates = " to ".join(when(scene.time) if scene else "no scene" for scene in (before, after))
     _write(figure, _MARGIN, height - 1.16, f"CHANGE MAP   {dates}", weight="bold", size=9)
@@ -156,11 +158,6 @@ def _panel(figure: Figure, height: float, picture: Picture, place: tuple[float, 
     axes.patch.set(**_UNSEEN_PATCH)
     axes.set_zorder(1)
     return axes
-
-
-def _extent(picture: Picture) -> tuple[float, float, float, float]:
-    rows, cols = picture.size
-    return 0, cols, rows, 0
 
 
 def _title(figure: Figure, height: float, findings: Findings) -> None:

@@ -79,6 +79,7 @@ class Page:
     lineage: Lineage
     listed: int
     series: NDArray[np.uint8] | None = None
+    chips: Sequence[NDArray[np.uint8]] = ()
 
 
 def write_report(folder: Path, page: Page) -> Path:
@@ -178,12 +179,21 @@ def _lists(page: Page) -> dict[str, Any]:
         "levels": levels, "events": event_table(findings, listed), "left_out": len(page.events) - len(listed),
         "events_caption": "Most certain first, those at the site before those around it",
         "segments": segment_table(findings), "buildings": building_table(findings),
-        "candidates": candidate_lines(findings), "scenes": scene_table(findings),
+        "candidates": _candidates(page), "scenes": scene_table(findings),
         "notes": [f"{scene.id}: {note}" for scene in findings.scenes for note in scene.notes],
         "controls": control_table(findings), "settings": setting_rows(page.settings),
         "phases": phase_table(findings), "scene_counts": scene_counts(findings), "series": is_series(findings),
         "progress": progress_words(findings), "gaps": gap_words(page.events),
     }  # fmt: skip
+
+
+def _candidates(page: Page) -> list[dict[str, str]]:
+    """One sentence and one picture a candidate, best first."""
+    lines = candidate_lines(page.findings)
+    return [
+        {"words": line, "picture": data_uri(chip), "alt": f"Place {rank} before and after, its outline drawn on both"}
+        for rank, (line, chip) in enumerate(zip(lines, page.chips, strict=True), start=1)
+    ]
 
 
 def _perimeter_interval(findings: Findings) -> str:

@@ -31,7 +31,7 @@ def series_answers(findings: Findings, events: list[Numbered]) -> list[tuple[str
 def between(event: Event) -> str:
     """`between 5 August 2017 and 1 September 2017`, open at the side that no look bounds."""
     if event.not_after is None:
-        return "at a time that no look bounds"
+        return "at a time that no look bounds" if event.not_before is None else f"after {day(event.not_before)}"
     if event.not_before is None:
         return f"by {day(event.not_after)}; no look shows the state before"
     return f"between {day(event.not_before)} and {day(event.not_after)}"
@@ -96,7 +96,9 @@ def _how_sure(findings: Findings, events: list[Numbered]) -> list[str]:
         said.append(f"By the spread of unchanged ground, at most {rate:.2g} a year are to be expected.")
     shown = facts.controls_false_alarms_per_site_year
     if shown is not None:
-        said.append(f"The control ground showed {shown:.2g} a year.")
+        upper = facts.controls_upper_per_site_year
+        limit = "" if upper is None else f" (95 % sure of at most {upper:.2g})"
+        said.append(f"The control ground showed {shown:.2g} a year{limit}.")
     said.append("Not checked on the ground.")
     return said
 

@@ -14,6 +14,7 @@ from geo.scene import SceneRecord
 from pipelines.assess import Findings
 from pipelines.detect import ChangeMap
 from pipelines.prepare import Pair
+from pipelines.publish.chips import write_chips
 from pipelines.publish.features import write_features
 from pipelines.publish.figures import Sheet, write_figures
 from pipelines.publish.item import write_stac
@@ -79,7 +80,8 @@ def publish(
     write_figures(folder, Sheet(findings, events, large, shown, observed, settings.figure_dpi))
     small = read_picture(folder, pair.grid, settings.picture_px)
     series = read_figure(folder / "figures" / "series.png")
-    page = Page(findings, events, small, shown, observed, recorded, versions(), lineage, settings.listed, series)
+    chips = write_chips(folder, findings.candidates, pair.grid)
+    page = Page(findings, events, small, shown, observed, recorded, versions(), lineage, settings.listed, series, chips)
     write_report(folder, page)
     made_from = (pair.before.record, pair.after.record) if lineage.inputs is None else lineage.inputs
     return _seal(folder, findings, made_from, now, recorded, lineage)

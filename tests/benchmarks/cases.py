@@ -22,7 +22,6 @@ import numpy as np
 import rasterio
 
 from geo.files.rasters import RasterFile, describe
-from geo.kernels import irmad as mad
 from geo.kernels.cva import magnitude
 from geo.tiles import map_tiles
 
@@ -70,6 +69,8 @@ def map_magnitude(before: RasterFile, after: RasterFile) -> Iterator[tuple[objec
 
 def irmad(before: Path, after: Path, out: Path) -> None:
     """Converged IR-MAD: fitted on the lattice sample that `detect` uses, then chi-square of every pixel."""
+    from geo.kernels import irmad as mad  # its linear algebra is not what the other cases wait for
+
     sources = describe(before), describe(after)
     step = 2 ** max(0, math.ceil(math.log2(sources[0].grid.shape[0] * sources[0].grid.shape[1] / 1_000_000) / 2))
     with ThreadPoolExecutor(THREADS) as pool:

@@ -6,7 +6,9 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 from runs import Ended, files_of, sitewatch
 from seriesworld import Story, write_images, write_site
 
@@ -182,10 +184,19 @@ def test_a_search_ranks_candidates_and_pin_drafts_one(tmp_path: Path) -> None:
     workspace = tmp_path / "w"
     sitewatch("init", workspace)
     write_site(workspace, kind="commune")
-    _, found = scan(workspace, images)
+    ended, found = scan(workspace, images)
     assert found is not None
     assert found.perimeter is None
     assert found.buildings == []
+    assert not [e for e in found.events if e.kind == "wall"]
+    (site,) = json.loads(ended.out)["sites"]
+    chips = sorted((Path(site["folder"]) / "figures/candidates").iterdir())
+    assert len(chips) == len(found.candidates)
+    with Image.open(chips[0]) as chip:
+        assert chip.size == (646, 320)
+        before, after = (np.asarray(chip.crop((x, 60, x + 200, 260)), float).mean(axis=(0, 1)) for x in (60, 386))
+    assert after[0] - before[0] > 20  # bare soil is redder than wood
+    assert (Path(site["folder"]) / "report.html").read_text(encoding="utf-8").count('class="candidate"') == len(chips)
     assert found.candidates[0].area_m2 == pytest.approx(90_000, rel=0.05)
     assert sitewatch("sites", "pin", "wood", "-w", workspace, "--candidate", 9).code == 2
     ended = sitewatch("sites", "pin", "wood", "-w", workspace, "--candidate", 1)

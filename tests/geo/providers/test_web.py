@@ -74,7 +74,7 @@ def test_a_pause_longer_than_the_time_left_is_not_waited_for(store: Store) -> No
     start = time.monotonic()
     with pytest.raises(TemporaryError):
         web(store, Limits(total_s=0.8, longest_pause_s=60)).ask("GET", f"{store.url}/files/x.bin", most_bytes=20_000)
-    assert time.monotonic() - start < 2.5
+    assert time.monotonic() - start < 10  # without it, a minute
 
 
 @pytest.mark.parametrize(
