@@ -25,7 +25,7 @@ TILE = "S2A_MSIL2A_20190105T032121_N0211_R118_T48PUS_20190105T070000.SAFE"
 RADAR = "S1A_IW_GRDH_1SDV_20190106T111111_20190106T111136_025352_02CE5B_0A1B.SAFE"
 NOW = datetime(2024, 1, 1, tzinfo=UTC)
 HASTY = Limits(
-    connect_s=1, read_s=0.6, answer_s=1.2, total_s=4, tries=3, backoff_s=0.05, longest_pause_s=0.3, milliseconds=True
+    connect_s=2, read_s=0.8, answer_s=1.6, total_s=5, tries=3, backoff_s=0.05, longest_pause_s=0.3, milliseconds=True
 )
 WATER_COLS = 3
 

@@ -118,7 +118,7 @@ def test_a_trickle_is_given_up_long_before_its_end(store: Store) -> None:
         web(store, Limits(read_s=0.5, answer_s=60, total_s=60, tries=1, slowest=100)).ask(
             "GET", f"{store.url}/files/x.bin", most_bytes=200_000
         )
-    assert time.monotonic() - start < 3
+    assert time.monotonic() - start < 15  # it would take 60
 
 
 def test_a_form_is_sent_as_one() -> None:

@@ -15,8 +15,8 @@ from geo.providers.sentinel_hub import SentinelHub, sensors_named
 from geo.scene import Query
 
 SITE = Query(grid=site(40))
-BOUND_S = 9.0
-"""Two times the client's own deadline, and a little."""
+BOUND_S = 20.0
+"""Of a busy machine; the client's own deadlines are 5 s for each question."""
 
 NETWORK = (
     "hang",
