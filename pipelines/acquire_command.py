@@ -19,10 +19,8 @@ from pipelines.settings import load_settings
 
 @click.command(epilog="Example: sitewatch acquire national-centre --provider stac --from 2019-01-01 --dry-run")
 @click.argument("site_id", metavar="SITE")
-@click.option("--provider", metavar="NAME", help="stac, folder, simulator, or one that you installed.")
-@click.option(
-    "--source", metavar="PATH/URL", help="earth-search, planetary-computer or a STAC API's address; a folder."
-)
+@click.option("--provider", metavar="NAME", help="stac, sentinel-hub, folder, simulator, or one that you installed.")
+@click.option("--source", metavar="PATH/URL", help="A STAC or Sentinel Hub service by name or address; a folder.")
 @click.option("--from", "start", type=Time(), metavar="DATE", help="First day to fetch.  [default: the site's `since`]")
 @click.option("--to", "end", type=Time(), metavar="DATE", help="Day after the last one to fetch.")
 @click.option("--workers", type=click.IntRange(1, 64), help="How many scenes to fetch at a time.")

@@ -105,7 +105,9 @@ def compare(session: Session, before: Path, after: Path, out: Path, **words: Any
 @click.argument("sites", nargs=-1, metavar="SITE...")
 @click.option("--all", "all_sites", is_flag=True, help="All sites of the workspace.")
 @click.option("--provider", metavar="NAME", help="Where scenes come from.  [default: simulator]")
-@click.option("--source", metavar="PATH/URL", help="Folder of images, or a STAC service by name or address.")
+@click.option(
+    "--source", metavar="PATH/URL", help="Folder of images, or a STAC or Sentinel Hub service by name or address."
+)
 @click.option("--from", "start", type=Time(), metavar="DATE", help="First day to look at.")
 @click.option("--to", "end", type=Time(), metavar="DATE", help="Day after the last one to look at.")
 @click.option("--every", "every_days", type=float, metavar="DAYS", help="Keep one scene in so many days.")

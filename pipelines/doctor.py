@@ -27,6 +27,7 @@ from geo.files.environment import harden
 from geo.files.rasters import describe
 from geo.files.vectors import read_sites
 from pipelines import __version__
+from pipelines.acquire.account import SECTION, who
 from pipelines.reaching import CLOCK_SLACK as SERVICE_SLACK
 from pipelines.reaching import reach
 from pipelines.settings import FILE, load_settings
@@ -111,7 +112,7 @@ def doctor(
             *_extras(),
             *_disk(workspace),
             _clock(workspace, now),
-            _credentials(environ),
+            _credentials(workspace, environ),
             _settings(workspace),
             _secrets_in_files(workspace),
             _sites(workspace),
@@ -235,14 +236,24 @@ def _times(workspace: Path) -> Iterator[datetime]:
             continue
 
 
-def _credentials(environ: Mapping[str, str]) -> Finding:
+def _credentials(workspace: Path, environ: Mapping[str, str]) -> Finding:
     given = [name for name in CREDENTIALS if environ.get(name)]
     if len(given) == len(CREDENTIALS):
         return Finding("credentials", "ok", "Sentinel Hub's are in the environment.")
     if given:
         (lost,) = set(CREDENTIALS) - set(given)
         return Finding("credentials", "fail", f"{given[0]} is set, {lost} is not.", f"Set {lost} too.")
-    return Finding("credentials", "ok", "none are set; simulator, folder and stac need none.")
+    try:
+        options = load_settings(workspace).providers.get(SECTION, {})
+    except SitewatchError:  # `_settings` tells it
+        options = {}
+    if not options.get("credentials"):
+        return Finding("credentials", "ok", "none are set; simulator, folder and stac need none.")
+    try:
+        who(options, {})
+    except SitewatchError as error:
+        return Finding("credentials", "fail", str(error), "See the README on accounts.")
+    return Finding("credentials", "ok", "Sentinel Hub's are in a file that only its owner may read.")
 
 
 def _settings(workspace: Path) -> Finding:

@@ -115,7 +115,7 @@ def gather(
     site = read_site(path)
     query = Query(grid=site_grid(site), start=wanted.start or _since(site), end=wanted.end)
     outputs = workspace / "outputs"
-    provider = provider_for(wanted.source, site, now, settings.providers)
+    provider = provider_for(wanted.source, site, now, settings.providers, outputs / "archive")
     if wanted.dry:
         rows = [_planned(scene, provider, query, outputs / "archive", site.id) for scene in provider.search(query)]
         return Gathered(site_id=site.id, rows=_sorted([*rows, *_refused(provider)]), dry=True)

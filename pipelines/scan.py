@@ -78,7 +78,7 @@ def scan(
 def _scan_site(desk: Desk) -> SiteOutcome:
     """Series where there are scenes enough and enough of them show the site; else the first and the last look."""
     desk.tidy()
-    provider = provider_for(desk.asked.source, desk.site, desk.now, desk.settings.providers)
+    provider = provider_for(desk.asked.source, desk.site, desk.now, desk.settings.providers, desk.outputs / "archive")
     query = Query(grid=site_grid(desk.site), start=desk.asked.start, end=desk.asked.end)
     scenes = list(provider.search(query))
     desk.leave_truth(provider, scenes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,8 +17,9 @@ from geo.providers.folder import Folder, Options
 from geo.providers.simulator import OPTICAL, RADAR, Scenario, Simulator
 from geo.providers.stac import Stac, endpoint_for
 from geo.sites import Site
+from pipelines.acquire.account import NAME, SECTION, account
 
-BUILT_IN = ("folder", "simulator", "stac")
+BUILT_IN = ("folder", NAME, "simulator", "stac")
 GROUP = "sitewatch.providers"
 
 
@@ -40,13 +42,18 @@ class Source:
     @property
     def name(self) -> str:
         """The provider's name, the default filled in."""
-        return self.provider or ("folder" if self.source else "simulator")
+        name = self.provider or ("folder" if self.source else "simulator")
+        return NAME if name == SECTION else name
 
 
 def provider_for(
-    source: Source, site: Site, now: datetime, settings: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
+    source: Source,
+    site: Site,
+    now: datetime,
+    settings: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
+    archive: Path | None = None,
 ) -> Provider:
-    """Return the provider for a site; `settings` are those of `[providers.<name>]`.
+    """Return the provider for a site; `settings` are those of `[providers.<name>]`, `archive` tells what was spent.
 
     The simulator draws its world around the site, unless the site is itself simulated: then it is where it was drawn.
     Raises UsageError for a missing --source, ConfigurationError for a name that nobody knows.
@@ -59,6 +66,8 @@ def provider_for(
         return Simulator(scenario_of(site, source.seed), sensors=(OPTICAL, RADAR), now=now)
     if source.name == "stac":
         return Stac(endpoint_for(source.source, settings.get("stac", {})), clock=lambda: now)
+    if source.name == NAME:
+        return account(source.source, settings.get(SECTION, {}), os.environ, archive, now)
     found = entry_points(group=GROUP)
     if source.name in found.names:
         plugin: Provider = found[source.name].load()(source=source.source, now=now)

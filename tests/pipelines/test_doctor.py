@@ -142,6 +142,14 @@ def test_half_a_credential_is_told(workspace: Path) -> None:
     both = {"SH_CLIENT_ID": SECRET, "SH_CLIENT_SECRET": SECRET}
     assert check("credentials", workspace, both).verdict == "ok"
     assert "SH_CLIENT_ID is not" in check("credentials", workspace, {"SH_CLIENT_SECRET": SECRET}).found
+    path = workspace / "hub.toml"
+    path.write_text(f'client_id = "{SECRET}"\nclient_secret = "{SECRET}"\n')
+    (workspace / "sitewatch.toml").write_text(f'[providers.sentinel_hub]\ncredentials = "{path}"\n')
+    for mode, verdict in ((0o644, "fail"), (0o600, "ok")):
+        path.chmod(mode)
+        found = check("credentials", workspace, {})
+        assert found.verdict == verdict
+        assert SECRET not in found.found
 
 
 def test_a_secret_that_others_can_read_is_told(workspace: Path) -> None:

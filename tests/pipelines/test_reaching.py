@@ -12,6 +12,7 @@ import pytest
 from runs import sitewatch
 from services.stac import Fault, Store, serving
 
+from geo.providers.web import Answer
 from pipelines.doctor import doctor
 from pipelines.reaching import reach
 
@@ -57,6 +58,35 @@ def test_a_service_that_hangs_takes_seconds_not_minutes(store: Store, monkeypatc
     (reached,) = reach({"stac": {"source": f"{store.url}/stac"}}, {}, datetime.now(UTC))
     assert not reached.ok
     assert time.monotonic() - start < 15  # hung servers would hold it for ever
+
+
+def test_an_account_is_spoken_of_before_it_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By default nobody's address is asked; with a client or settings both of Copernicus's are."""
+    from pipelines import reaching
+
+    asked: list[str] = []
+    monkeypatch.setattr(
+        reaching,
+        "landing",
+        lambda endpoint, limits: asked.append(endpoint.url) or Answer(status=405, headers={}, body=b""),
+    )
+    for settings, environ, hosts in (
+        ({"stac": {"source": "earth-search"}}, {}, 1),
+        ({"stac": {"source": "earth-search"}}, {"SH_CLIENT_ID": "x"}, 3),
+        ({"stac": {"source": "earth-search"}, "sentinel_hub": {"endpoint": "commercial"}}, {}, 3),
+        ({"stac": {"source": "earth-search"}, "sentinel_hub": {"endpoint": "nobody"}}, {}, 1),
+    ):
+        asked.clear()
+        assert all(reached.ok for reached in reach(settings, environ, datetime.now(UTC)))
+        assert len(asked) == hosts
+
+
+def test_a_refusal_is_an_answer(store: Store) -> None:
+    """A token address refuses to be read: it is there."""
+    store.faults.append(Fault("405", "/stac"))
+    (reached,) = reach({"stac": {"source": f"{store.url}/stac"}}, {}, datetime.now(UTC))
+    assert reached.ok
+    assert "405" in reached.said
 
 
 def test_nothing_is_asked_unless_wanted(tmp_path: Path, store: Store) -> None:

@@ -22,10 +22,10 @@ from geo.providers.stac.catalogue import find_items
 from geo.providers.stac.endpoints import Endpoint, endpoint_for
 from geo.providers.stac.items import Asset, Item, parse_item
 from geo.providers.stac.merging import bands_wanted, merge, write_image
-from geo.providers.stac.ranges import RemoteFile
+from geo.providers.stac.ranges import RemoteFile, body_of_range
 from geo.providers.stac.signing import Signer
-from geo.providers.stac.web import Answer, Limits, Web, body_of_range
 from geo.providers.stac.windows import PAD_PX
+from geo.providers.web import Answer, Limits, Web
 from geo.scene import Provenance, Query, Scene
 
 __all__ = ["Answer", "Limits", "Stac", "endpoint_for", "landing"]
@@ -179,12 +179,13 @@ class Stac:
 
 
 def landing(endpoint: Endpoint, limits: Limits) -> Answer:
-    """Ask a service for its front page: any answer shows that it can be reached.
+    """Ask a service for its front page: any answer, a refusal too, shows that it can be reached.
 
     Raises:
-        TemporaryError: it cannot.
+        TemporaryError: it cannot, or has an error.
     """
-    return Web(hosts=endpoint.hosts, limits=limits).ask("GET", endpoint.url, most_bytes=2**22)
+    web = Web(hosts=endpoint.hosts, limits=limits)
+    return web.ask("GET", endpoint.url, most_bytes=2**22, answers=frozenset(range(200, 500)) - {429})
 
 
 def _grid(query: Query) -> Grid:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from typing import Any
 from urllib.parse import urlencode
 
-from geo.errors import ConfigurationError, SitewatchError, TemporaryError
+from geo.errors import ConfigurationError, MissingExtraError, SitewatchError, TemporaryError
 from geo.providers.stac.endpoints import Endpoint
-from geo.providers.stac.web import Web, require_extra
+from geo.providers.web import Web
 
 PAGE_ITEMS = 100
 MAX_PAGES = 500
@@ -96,3 +97,9 @@ def _ask(web: Web, href: str, method: str, headers: Mapping[str, str], parameter
 
 def _stamp(time: datetime) -> str:
     return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def require_extra() -> None:
+    """Raise MissingExtraError where pystac-client is not installed."""
+    if find_spec("pystac_client") is None:
+        raise MissingExtraError("pystac-client", "stac")

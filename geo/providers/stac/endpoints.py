@@ -6,12 +6,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
 
 from geo.errors import ConfigurationError
+from geo.providers.addresses import checked, netloc
 
 DEFAULT_COLLECTION = "sentinel-2-l2a"
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,11 +85,15 @@ def endpoint_for(source: str | None, options: Mapping[str, Any]) -> Endpoint:
         raise ConfigurationError(f"[providers.stac] has no setting {unknown[0]}; there are {known_words}.")
     source = source or str(options.get("source", "") or DEFAULT)
     known = ENDPOINTS.get(source)
-    url = known.url if known else _checked(source)
+    url = (
+        known.url
+        if known
+        else checked(source, "--source", f"{' or '.join(ENDPOINTS)} or the address (https://…) of a STAC API")
+    )
     hosts = (*(known.hosts if known else ()), netloc(url), *_words(options.get("hosts", "")))
     token_url = str(options.get("token_url", known.token_url if known else ""))
     if token_url:
-        _checked(token_url)
+        checked(token_url, "token_url of [providers.stac]")
     collections = _words(options.get("collections", "")) or (known.collections if known else (DEFAULT_COLLECTION,))
     return Endpoint(
         name=known.name if known else netloc(url),
@@ -101,51 +104,6 @@ def endpoint_for(source: str | None, options: Mapping[str, Any]) -> Endpoint:
         licences=known.licences if known else {},
         credits=known.credits if known else {},
     )
-
-
-def netloc(url: str) -> str:
-    """`host` or `host:port` of an address, in lower case, never with a user's name.
-
-    >>> netloc("https://me:secret@Example.org:8443/stac")
-    'example.org:8443'
-    """
-    parts = urlsplit(url)
-    host = (parts.hostname or "").lower()
-    return f"{host}:{parts.port}" if parts.port else host
-
-
-def is_allowed(url: str, hosts: tuple[str, ...]) -> bool:
-    """True for an address that may be read: https (http on this machine only), a host that is listed, no user name.
-
-    >>> is_allowed("https://a.org/x.tif", ("a.org",)), is_allowed("https://b.org/x.tif", ("a.org",))
-    (True, False)
-    >>> is_allowed("file:///etc/passwd", ("",)), is_allowed("/vsicurl/https://a.org/x.tif", ("a.org",))
-    (False, False)
-    """
-    try:
-        parts = urlsplit(url)
-        host = netloc(url)
-    except ValueError:
-        return False
-    safe = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)
-    return safe and bool(host) and host in hosts and parts.username is None and "\\" not in url
-
-
-def _checked(url: str) -> str:
-    try:
-        parts = urlsplit(url)
-        _ = parts.port
-    except ValueError:
-        raise ConfigurationError("--source is no valid address of a STAC API.") from None
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ConfigurationError(
-            f"--source {url} is neither {' nor '.join(ENDPOINTS)} nor the address (https://…) of a STAC API."
-        )
-    if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
-        raise ConfigurationError(f"{parts.hostname} is asked over plain http; give its https address.")
-    if parts.username is not None:
-        raise ConfigurationError("Leave user name and password out of --source.")
-    return url.rstrip("/")
 
 
 def _words(text: object) -> tuple[str, ...]:

@@ -8,14 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import rasterio
 from numpy.typing import NDArray
 
 from geo.errors import ConfigurationError, InputError
-from geo.files.atomic import atomic_path, require_space
-from geo.files.environment import OPTIONS
-from geo.files.opening import open_quietly
 from geo.grid import Grid
+from geo.providers.keeping import Bands, write_bands
 from geo.providers.stac.harmonise import Stated, settle, shown_by_pixels
 from geo.providers.stac.items import CLASSES, RADAR_WANTED, WANTED, Asset, Item
 from geo.providers.stac.ranges import RemoteFile
@@ -102,24 +99,17 @@ def write_image(image: Image, path: Path, tags: Mapping[str, str]) -> None:
     Raises:
         NoSpaceError: the disk is full; ConfigurationError: the folder cannot be written.
     """
-    stored = np.stack([image.data[band] for band in image.bands])
     radar = image.bands[0] in RADAR_WANTED
-    profile: dict[str, Any] = {
-        "driver": "GTiff", "dtype": stored.dtype.name, "count": len(stored), "height": image.grid.shape[0],
-        "width": image.grid.shape[1], "crs": image.grid.crs, "transform": image.grid.transform, "nodata": image.empty,
-        "tiled": True, "blockxsize": 256, "blockysize": 256, "compress": "deflate", "interleave": "band",
-        "predictor": 3 if stored.dtype.kind == "f" else 2,
-    }  # fmt: skip
-    require_space(path.parent, stored.nbytes + 2**20)
-    options = {name: value for name, value in OPTIONS.items() if name != "GDAL_CACHEMAX"}
-    with atomic_path(path) as temporary, rasterio.Env(**options), open_quietly(temporary, "w", **profile) as file:
-        file.write(stored)
-        file.descriptions = list(image.bands)
-        if not radar:
-            is_class = [band == CLASSES for band in image.bands]
-            file.scales = [1.0 if c else image.scale for c in is_class]
-            file.offsets = [0.0 if c else image.offset for c in is_class]
-        file.update_tags(**tags)
+    is_class = [band == CLASSES for band in image.bands]
+    kept = Bands(
+        grid=image.grid,
+        names=image.bands,
+        stored=np.stack([image.data[band] for band in image.bands]),
+        empty=image.empty,
+        scales=None if radar else [1.0 if c else image.scale for c in is_class],
+        offsets=None if radar else [0.0 if c else image.offset for c in is_class],
+    )
+    write_bands(kept, path, tags)
 
 
 def _image(item: Item, site: Grid, remote: Open, grid: Grid | None) -> Image | None:

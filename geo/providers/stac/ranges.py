@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from rasterio.abc import FileContainer
 
 from geo.errors import InputError, SitewatchError, TemporaryError
+from geo.providers.web import Answer
 
 CHUNK = 32 * 1024
 """Small reads (headers, tile offsets) are rounded to this and kept; tiles are fetched as they are."""
@@ -174,3 +175,25 @@ class RemoteFile(io.RawIOBase):
         if self.fetched_bytes > MAX_TOTAL:
             raise InputError(f"{self.name_shown} asks for more than {MAX_TOTAL // 2**20} MiB to be read for one site.")
         return data
+
+
+def body_of_range(answer: Answer, name: str, start: int, stop: int) -> tuple[bytes, dict[str, object]]:
+    """The bytes of an answer to a range request, and what it says of the file.
+
+    Raises:
+        InputError: the file is gone; TemporaryError: it may not be read now, or ranges are not served.
+    """
+    if answer.status in (404, 410):
+        raise InputError(f"{name} is gone from the service (status {answer.status}).")
+    if answer.status in (401, 403):
+        raise TemporaryError(f"{name} may not be read (status {answer.status}); its signature may have expired.")
+    first, _, total = answer.headers.get("content-range", "").removeprefix("bytes ").partition("/")
+    if answer.status != 206 or not total.isdigit() or not first.startswith(f"{start}-"):
+        if answer.body.lstrip()[:1] == b"<":
+            raise TemporaryError(f"{name}: the service sent a page instead of an image; the next run asks again.")
+        raise TemporaryError(f"{name}: the service does not serve parts of files, as it must.")
+    if len(answer.body) != min(stop, int(total)) - start:
+        raise TemporaryError(f"{name}: another part came than was asked for; the next run asks again.")
+    facts: dict[str, object] = {"size_bytes": int(total)}
+    facts |= {key.replace("-", "_"): answer.headers[key] for key in ("etag", "last-modified") if key in answer.headers}
+    return answer.body, facts

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from geo.errors import TemporaryError
-from geo.providers.stac.web import Web
+from geo.providers.web import Web
 
 RENEW_S = 600.0
 _SHORTEST_S = 60.0

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from geo.errors import ConfigurationError
+from geo.providers.addresses import is_allowed
 from geo.providers.stac import endpoint_for
-from geo.providers.stac.endpoints import ENDPOINTS, is_allowed
+from geo.providers.stac.endpoints import ENDPOINTS
 
 
 def test_names_addresses_and_settings() -> None:

@@ -1,27 +1,29 @@
-"""One polite client for catalogue and files: allowed hosts only, bounded in time and size, redirects refused."""
+"""One polite client for all that providers ask: allowed hosts only, bounded in time and size, redirects refused."""
 
 from __future__ import annotations
 
 import random
+import re
 import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from importlib.util import find_spec
 from typing import Any
 
 import requests
 import urllib3
 
-from geo.errors import InputError, MissingExtraError, TemporaryError
-from geo.providers.stac.endpoints import is_allowed, netloc
+from geo.errors import InputError, TemporaryError
+from geo.providers.addresses import is_allowed, netloc
 
 _RETRIED = {429, 500, 502, 503, 504}
-_REFUSED = {401, 403}
-_GONE = {404, 410}
+ANSWERS = frozenset({401, 403, 404, 410})
+"""Refused or gone: no other try would change it."""
 WAITS_PER_TRY = 4
+_NUMBER = re.compile(r"\d{1,12}(\.\d{1,6})?", re.ASCII)
+_SURELY_MILLISECONDS = 60
 _FIRST_INTERVAL_S, _LONGEST_INTERVAL_S = 0.005, 10.0
 _SLOWER, _FASTER = 1.3, 0.995
 """Multiplicative both ways: it settles a little below the rate that the service bears, whatever that is."""
@@ -29,7 +31,12 @@ _SLOWER, _FASTER = 1.3, 0.995
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """How long and how often: seconds to connect, between bytes, for one answer, for all tries; tries; pauses."""
+    """How long and how often: seconds to connect, between bytes, for one answer, for all tries; tries; pauses.
+
+    Attributes:
+        slowest: bytes a second below which an answer, once it came for `read_s`, is given up.
+        milliseconds: whether the service's Retry-After is documented in milliseconds (the standard says seconds).
+    """
 
     connect_s: float = 10.0
     read_s: float = 30.0
@@ -38,6 +45,8 @@ class Limits:
     tries: int = 5
     backoff_s: float = 1.0
     longest_pause_s: float = 120.0
+    slowest: float = 100.0
+    milliseconds: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,28 +78,44 @@ class Web:
     _interval: float = 0.0
 
     def ask(
-        self, method: str, url: str, *, most_bytes: int, headers: Mapping[str, str] | None = None, json: Any = None
+        self,
+        method: str,
+        url: str,
+        *,
+        most_bytes: int,
+        headers: Mapping[str, str] | None = None,
+        json: Any = None,
+        form: Mapping[str, str] | None = None,
+        answers: frozenset[int] = ANSWERS,
     ) -> Answer:
         """Ask until there is an answer that another try would not change.
 
-        Answers of status 401, 403, 404 and 410 are returned; the caller knows what they mean.
+        Args:
+            method: of HTTP.
+            url: on one of the hosts allowed.
+            most_bytes: what an answer may weigh.
+            headers: to send.
+            json: a body.
+            form: another kind of body.
+            answers: statuses, beside 200 and 206, that the caller understands; they are returned.
 
         Raises:
             InputError: the host is not among those allowed; TemporaryError: no answer in time, too large, or an error.
         """
         if not is_allowed(url, self.hosts):
-            raise InputError(f"The catalogue points to {_where(url)}, which is none of the hosts that may be read.")
+            raise InputError(f"The service points to {_where(url)}, which is none of the hosts that may be read.")
+        body = {"json": json, "data": form}
         deadline, fault = time.monotonic() + self.limits.total_s, ""
         failed = slowed = 0
         while failed < self.limits.tries and slowed < WAITS_PER_TRY * self.limits.tries and self._wait(deadline):
             try:
-                answer = self._once(method, url, most_bytes, headers or {}, json)
+                answer = self._once(method, url, most_bytes, headers or {}, body)
             except (requests.RequestException, urllib3.exceptions.HTTPError, TimeoutError) as error:
                 fault = _told(error)
                 self._local.not_before = time.monotonic() + self._backoff(failed)
                 failed += 1
                 continue
-            if answer.status in (200, 206) or answer.status in _REFUSED | _GONE:
+            if answer.status in (200, 206) or answer.status in answers:
                 self._go_faster()
                 return answer
             fault = f"status {answer.status}"
@@ -104,21 +129,24 @@ class Web:
                 failed += 1
         raise TemporaryError(f"{_where(url)} gave no usable answer ({fault or 'out of time'}); the next run goes on.")
 
-    def _once(self, method: str, url: str, most_bytes: int, headers: Mapping[str, str], json: Any) -> Answer:
+    def _once(
+        self, method: str, url: str, most_bytes: int, headers: Mapping[str, str], sent: Mapping[str, Any]
+    ) -> Answer:
         with self._lock:
             self.requests_made += 1
         limits = self.limits
         until = time.monotonic() + limits.answer_s
         with self._session().request(
-            method, url, headers={"Accept-Encoding": "identity", **headers}, json=json, stream=True,
+            method, url, headers={"Accept-Encoding": "identity", **headers}, **sent, stream=True,
             timeout=(limits.connect_s, limits.read_s), allow_redirects=False,
         ) as response:  # fmt: skip
-            body = bytearray()
+            body, began = bytearray(), time.monotonic()
             while part := response.raw.read1(2**16):
                 body += part
                 if len(body) > most_bytes:
                     raise TemporaryError(f"{_where(url)} sends more than it was asked for; the next run asks again.")
-                if time.monotonic() > until:
+                now = time.monotonic()
+                if now > until or (now - began > limits.read_s and len(body) < limits.slowest * (now - began)):
                     raise TimeoutError("it sends too slowly")
             stated = response.headers.get("Content-Length", "")
             if method != "HEAD" and stated.isdigit() and int(stated) != len(body):
@@ -161,41 +189,20 @@ class Web:
         return float(self.limits.backoff_s * 2**attempt * random.uniform(0.5, 1.0))  # noqa: S311 - no secret
 
     def _asked_pause(self, answer: Answer, attempt: int) -> float:
-        """What Retry-After asks for, in seconds or as a date; else a growing pause."""
+        """What Retry-After asks for, in seconds, milliseconds or as a date; else a growing pause.
+
+        Where milliseconds are documented, a small number may still be the seconds of a proxy: the longer wait counts,
+        and a larger one is never shorter than the pause that grows from try to try.
+        """
         text = answer.headers.get("retry-after", "").strip()
         try:
-            wanted = float(text) if text.replace(".", "", 1).isdigit() else _until(text)
+            number = float(text) if _NUMBER.fullmatch(text) else None
+            wanted = _until(text) if number is None else number
         except (ValueError, TypeError):
             return self._backoff(attempt)
+        if self.limits.milliseconds and number is not None and number > _SURELY_MILLISECONDS:
+            wanted = max(number / 1000, self._backoff(attempt))
         return min(max(wanted, 0.0), self.limits.longest_pause_s)
-
-
-def body_of_range(answer: Answer, name: str, start: int, stop: int) -> tuple[bytes, dict[str, object]]:
-    """The bytes of an answer to a range request, and what it says of the file.
-
-    Raises:
-        InputError: the file is gone; TemporaryError: it may not be read now, or ranges are not served.
-    """
-    if answer.status in _GONE:
-        raise InputError(f"{name} is gone from the service (status {answer.status}).")
-    if answer.status in _REFUSED:
-        raise TemporaryError(f"{name} may not be read (status {answer.status}); its signature may have expired.")
-    first, _, total = answer.headers.get("content-range", "").removeprefix("bytes ").partition("/")
-    if answer.status != 206 or not total.isdigit() or not first.startswith(f"{start}-"):
-        if answer.body.lstrip()[:1] == b"<":
-            raise TemporaryError(f"{name}: the service sent a page instead of an image; the next run asks again.")
-        raise TemporaryError(f"{name}: the service does not serve parts of files, as it must.")
-    if len(answer.body) != min(stop, int(total)) - start:
-        raise TemporaryError(f"{name}: another part came than was asked for; the next run asks again.")
-    facts: dict[str, object] = {"size_bytes": int(total)}
-    facts |= {key.replace("-", "_"): answer.headers[key] for key in ("etag", "last-modified") if key in answer.headers}
-    return answer.body, facts
-
-
-def require_extra() -> None:
-    """Raise MissingExtraError where pystac-client is not installed."""
-    if find_spec("pystac_client") is None:
-        raise MissingExtraError("pystac-client", "stac")
 
 
 def _until(text: str) -> float:
