@@ -19,14 +19,14 @@ class Pasted(Artist):
     def __init__(self, image: NDArray[np.uint8]) -> None:
         """Hold the image; its first row is the upper one."""
         super().__init__()
-        self._image = image
+        self.image = image
         self.set_zorder(1)
 
     def draw(self, renderer: Any) -> None:
         """Paste the image at the renderer's own resolution."""
         place = self.axes.bbox  # type: ignore[union-attr]
         left, bottom, right, top = (round(v) for v in place.extents)
-        sized = Image.fromarray(self._image).resize((right - left, top - bottom), Image.Resampling.NEAREST)
+        sized = Image.fromarray(self.image).resize((right - left, top - bottom), Image.Resampling.NEAREST)
         context = renderer.new_gc()
         context.set_clip_rectangle(place)
         # The renderer counts rows from below.

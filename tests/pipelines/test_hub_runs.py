@@ -80,7 +80,8 @@ def test_the_same_findings_as_from_the_simulator(tmp_path: Path, monkeypatch: py
         ended = sitewatch(*words, "-w", tmp_path / "remote", "--provider", "sentinel-hub")
         assert ended.code == 0, ended.err
         remote = _findings(ended.out)
-        assert hub.asked[PROCESS] == count
+        optical = sum(scene.sensor == OPTICAL for scene in remote.scenes)
+        assert hub.asked[PROCESS] == count + optical  # an image each, and the angles of the optical ones
     ended = sitewatch(*words, "-w", tmp_path / "local", "--provider", "simulator", "--seed", SEED)
     assert ended.code == 0, ended.err
     local = _findings(ended.out)
@@ -117,7 +118,7 @@ def test_a_dry_run_tells_the_price_and_fetches_nothing(hub: Hub, workspace: Path
 def test_what_is_kept_is_not_asked_for_again(hub: Hub, workspace: Path) -> None:
     assert acquire(workspace)[0] == 0
     assert acquire(workspace, "--provider", "sentinel_hub")[0] == 0  # the other way to write it
-    assert hub.asked[PROCESS] == len(kept(workspace)) == 4
+    assert hub.asked[PROCESS] == 2 * len(kept(workspace)) == 8  # images and their angles
 
 
 def test_the_months_budget_holds_over_runs_and_nothing_is_lost(hub: Hub, workspace: Path) -> None:
@@ -131,7 +132,7 @@ def test_the_months_budget_holds_over_runs_and_nothing_is_lost(hub: Hub, workspa
     assert len(kept(workspace)) == 2
     code, _ = acquire(workspace)
     assert code == 75
-    assert hub.asked[PROCESS] == len(kept(workspace)) == 2
+    assert hub.asked[PROCESS] == 2 * len(kept(workspace)) == 4
     ended = sitewatch("--now", "2022-06-01T00:00:00Z", "acquire", "wood", "-w", workspace, "--provider", "sentinel-hub")
     assert ended.code == 0, ended.err
     assert len(kept(workspace)) == 4
@@ -144,7 +145,7 @@ def test_a_quota_of_the_service_ends_with_75_and_keeps_what_came(hub: Hub, works
     assert len(kept(workspace)) == 2
     hub.quota = None
     assert acquire(workspace)[0] == 0
-    assert hub.asked[PROCESS] <= 6  # four, and what was refused before the run had stopped
+    assert hub.asked[PROCESS] <= 12  # eight, and what was refused before the run had stopped
 
 
 def test_a_scene_that_the_service_will_not_make_is_told_and_tried_again(hub: Hub, workspace: Path) -> None:

@@ -31,6 +31,7 @@ TOKEN, SEARCH, PROCESS = (
     "/api/v1/catalog/1.0.0/search",
     "/api/v1/process",
 )
+ANGLES = (140.0, 35.0, 359.0, 5.0)
 MOST_PX = 2500
 Painter = Callable[[str, Grid, tuple[datetime, datetime], tuple[str, ...]], Mapping[str, NDArray[Any]]]
 """(collection, grid, span, bands) to numbers a band, and `dataMask`."""
@@ -306,7 +307,11 @@ class Handler(BaseHTTPRequestHandler):
             datetime.fromisoformat(data["dataFilter"]["timeRange"][key].replace("Z", "+00:00"))
             for key in ("from", "to")
         )
-        painted = hub.paint(data["type"], grid, span, bands)  # type: ignore[arg-type]
+        if bands[0] == "sunAzimuthAngles":
+            degrees = zip(bands, (*ANGLES, 1), strict=True)
+            painted = {band: np.full(grid.shape, value) for band, value in degrees}
+        else:
+            painted = hub.paint(data["type"], grid, span, bands)  # type: ignore[arg-type]
         numbers = np.stack([painted[band].astype(dtype) for band in bands])
         with hub.lock:
             hub.spent += cost

@@ -10,13 +10,15 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from affine import Affine
 from numpy.typing import NDArray
 
 from geo.acquisitions import newest, overpass_name, overpasses
@@ -25,9 +27,9 @@ from geo.grid import Grid, Window
 from geo.providers.keeping import Bands, write_bands
 from geo.providers.sentinel_hub.asking import MOST_PX, image_call, lattice, split
 from geo.providers.sentinel_hub.catalogue import FIRST_DAY, Item, find_items, parse_item
-from geo.providers.sentinel_hub.checking import most_bytes, numbers_of
+from geo.providers.sentinel_hub.checking import mean_angles, most_bytes, numbers_of
 from geo.providers.sentinel_hub.credentials import Credentials, Endpoint, endpoint_for
-from geo.providers.sentinel_hub.sensors import OPTICAL, OUTSIDE, RADAR, SENSORS, Sensor, sensors_named
+from geo.providers.sentinel_hub.sensors import ANGLES, OPTICAL, OUTSIDE, RADAR, SENSORS, Sensor, sensors_named
 from geo.providers.sentinel_hub.session import LIMITS, TOKEN_LIMITS, Session
 from geo.providers.sentinel_hub.units import HEADER, Budget, stated, units_of
 from geo.providers.web import Limits
@@ -36,6 +38,7 @@ from geo.scene import Provenance, Query, Scene
 __all__ = ["SENSORS", "Budget", "Credentials", "Endpoint", "SentinelHub", "endpoint_for", "sensors_named"]
 _ADDRESS = re.compile(r"(\w+://)(?:[^/@\s]*@)?([^?\s]*)(?:\?\S*)?")
 _AROUND = {OPTICAL.collection: timedelta(seconds=5)}
+ANGLES_SHAPE = (4, 4)
 _USUALLY_AROUND = timedelta(seconds=30)
 """Catalogue and images round times differently; a satellite that follows another one does so by more."""
 
@@ -111,11 +114,16 @@ class SentinelHub:
         received = np.zeros((len(sensor.kept) + 1, *grid.shape), sensor.dtype)
         answers = []
         windows = split(grid, self.most_px)
+        angles: dict[str, float] = {}
         # For all parts at once: half a scene would be paid for and could not be kept.
-        with self.budget.held(sum(_price(sensor, window) for window in windows)) as used:
+        with self.budget.held(_cost(sensor, windows)) as used:
             for window in windows:
                 received[(slice(None), *window)], facts = self._image(found, grid, window, used)
                 answers.append(facts)
+            if sensor.collection == OPTICAL.collection:
+                # The image is here and paid for: it is kept without its angles, too.
+                with suppress(TemporaryError):
+                    angles = self._angles(found, _coarse(grid), used, answers)
         stored, notes = _masked(received, sensor)
         path = Path(folder) / f"{scene.id}.tif"
         write_bands(_bands(sensor, grid, stored), path, _tags(scene, sensor))
@@ -124,6 +132,7 @@ class SentinelHub:
             "items": [_plain(part.raw) for part in found.parts],
             "answers": answers,
             "processing_units": round(sum(a["processing_units"] for a in answers), 9),
+            **({"angles_deg": angles} if angles else {}),
             **notes,
         }
         return path, Provenance(
@@ -157,8 +166,15 @@ class SentinelHub:
         grid = lattice(sensor, _grid(query))
         windows = split(grid, self.most_px)
         size = grid.shape[0] * grid.shape[1] * (len(sensor.kept) + 1) * np.dtype(sensor.dtype).itemsize
-        units = sum(_price(sensor, window) for window in windows)
-        return {"bytes": size, "requests": len(windows), "processing_units": units}
+        few = sensor.collection == OPTICAL.collection
+        return {"bytes": size, "requests": len(windows) + few, "processing_units": _cost(sensor, windows)}
+
+    def _angles(
+        self, found: _Found, grid: Grid, used: Callable[[float, float], None], answers: list[dict[str, Any]]
+    ) -> dict[str, float]:
+        told, facts = self._image(replace(found, sensor=ANGLES), grid, _whole(grid), used)
+        answers.append(facts)
+        return mean_angles(dict(zip(ANGLES.kept, told[:-1], strict=True)), told[-1] > 0)
 
     def _image(
         self, found: _Found, whole: Grid, window: Window, used: Callable[[float, float], None]
@@ -220,6 +236,22 @@ def _grid(query: Query) -> Grid:
     if query.grid is None or query.grid.crs is None:
         raise ConfigurationError("Sentinel Hub is asked for a place: give a site.")
     return query.grid
+
+
+def _cost(sensor: Sensor, windows: list[Window]) -> float:
+    """Units of one scene: all its parts, and the angles where the collection has them."""
+    parts = sum(_price(sensor, window) for window in windows)
+    return parts + (units_of(ANGLES, *ANGLES_SHAPE) if sensor.collection == OPTICAL.collection else 0.0)
+
+
+def _coarse(grid: Grid) -> Grid:
+    """The same ground in a few pixels: angles change by tenths of a degree over a site."""
+    rows, cols = ANGLES_SHAPE
+    return Grid(grid.crs, grid.transform @ Affine.scale(grid.shape[1] / cols, grid.shape[0] / rows), ANGLES_SHAPE)
+
+
+def _whole(grid: Grid) -> Window:
+    return slice(0, grid.shape[0]), slice(0, grid.shape[1])
 
 
 def _price(sensor: Sensor, window: Window) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -75,3 +76,23 @@ def _compare(found: Grid, asked: Grid, counts: tuple[int, int], dtypes: tuple[se
         raise TemporaryError(
             f"Sentinel Hub sent another place ({found.crs}, {beside:,.1f} m beside) than was asked for."
         )
+
+
+def mean_angles(degrees: Mapping[str, NDArray[np.floating]], seen: NDArray[np.bool_]) -> dict[str, float]:
+    """Means over what was seen: azimuths round the circle, zeniths as numbers; empty where nothing was.
+
+    Args:
+        degrees: float (row, col) by name; `..._azimuth` clockwise from north, others from the zenith.
+        seen: (row, col) pixels that lie in the image.
+    """
+    means = {}
+    for name, values in degrees.items():
+        own = np.asarray(values, np.float64)[seen & np.isfinite(values)]
+        if not own.size:
+            continue
+        if name.endswith("azimuth"):
+            turn = np.angle(np.exp(1j * np.deg2rad(own)).mean(), deg=True)
+            means[name] = round(float(turn % 360), 3)
+        else:
+            means[name] = round(float(own.mean()), 3)
+    return means

@@ -136,6 +136,22 @@ LANDSAT = Sensor(
     licence="U.S. Geological Survey, public domain",
     credit="Landsat image courtesy of the U.S. Geological Survey",
 )
+# How the sun and the satellite stood, a few numbers a scene: shadows are as long as the sun is low.
+ANGLES = replace(
+    OPTICAL,
+    bands={
+        "sunAzimuthAngles": "sun_azimuth",
+        "sunZenithAngles": "sun_zenith",
+        "viewAzimuthMean": "view_azimuth",
+        "viewZenithMean": "view_zenith",
+    },
+    classes="",
+    units="DEGREES",
+    dtype="float32",
+    scale=None,
+    empty=float("nan"),
+    processing={},
+)
 SENSORS = {sensor.collection: sensor for sensor in (OPTICAL, RADAR, LANDSAT)}
 DEFAULT = (OPTICAL.collection, RADAR.collection)
 _NEEDED = ("B02", "B03", "B04", "B08")

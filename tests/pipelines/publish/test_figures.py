@@ -10,6 +10,7 @@ from publish_cases import NOW, make_case
 
 from pipelines.publish import PublishSettings, publish
 from pipelines.publish.figures import Sheet, before_after, change_map_figure, drawable
+from pipelines.publish.pasting import Pasted
 from pipelines.publish.pictures import north, read_picture, scale_bar
 from pipelines.publish.rasters import choose_view, write_rasters
 from pipelines.publish.shapes import numbered
@@ -49,6 +50,11 @@ def test_the_sheet_tells_all_that_publications_ask_for(utm):
     assert "SIMULATED" not in words
 
 
+def _pasted(axes):
+    (found,) = (artist for artist in axes.get_children() if isinstance(artist, Pasted))
+    return found.image
+
+
 def test_both_panels_show_the_same_ground_at_the_same_scale(utm):
     """Same extent, same size, and the pixels that the files hold."""
     before, after = before_after(utm).axes
@@ -56,8 +62,8 @@ def test_both_panels_show_the_same_ground_at_the_same_scale(utm):
     assert before.get_ylim() == after.get_ylim()
     one, two = before.get_position(), after.get_position()
     assert (one.width, one.height) == pytest.approx((two.width, two.height))
-    assert np.array_equal(before.images[0].get_array(), utm.picture.before)
-    assert np.array_equal(after.images[0].get_array(), utm.picture.after)
+    assert np.array_equal(_pasted(before), utm.picture.before)
+    assert np.array_equal(_pasted(after), utm.picture.after)
 
 
 def test_the_map_names_three_kinds_of_ground(utm):

@@ -23,6 +23,7 @@ from geo.errors import ConfigurationError, InputError, TemporaryError
 from geo.files.rasters import describe
 from geo.grid import Grid
 from geo.providers.sentinel_hub import SENSORS, Budget, SentinelHub, sensors_named
+from geo.providers.sentinel_hub.checking import mean_angles
 from geo.raster import Flag
 from geo.scene import Query
 
@@ -30,6 +31,7 @@ ROOT = Path(__file__).parents[4]
 SITE = Query(grid=site())
 OPTICAL = sensors_named(("sentinel-2-l2a",))
 NAMES = ("blue", "green", "red", "rededge1", "rededge2", "rededge3", "nir", "nir08", "swir16", "swir22", "SCL")
+ANGLES_COST = units(4, 4, 4, True, False)
 BANDS = ("B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B11", "B12", "SCL")
 
 
@@ -72,7 +74,7 @@ def test_fewer_bands_cost_less_and_are_another_request(hub: Hub, tmp_path: Path)
     assert scene == same
     assert fewer.request(scene, SITE) != all_bands.request(scene, SITE)
     less, more = (s.estimate(scene, SITE)["processing_units"] for s in (fewer, all_bands))
-    assert less == pytest.approx(more * 5 / 11)
+    assert less - ANGLES_COST == pytest.approx((more - ANGLES_COST) * 5 / 11)
     path, _ = fewer.fetch(scene, SITE, tmp_path)
     assert describe(path).bands == ("blue", "green", "red", "nir")
     with pytest.raises(ConfigurationError, match="B08"):
@@ -107,9 +109,9 @@ def test_every_answer_is_recorded_with_its_hash_and_price(hub: Hub, tmp_path: Pa
     (scene,) = source.search(SITE)
     del bodies[:]
     _, provenance = source.fetch(scene, SITE, tmp_path)
-    (answer,), (body,) = provenance.response["answers"], bodies
-    assert (answer["sha256"], answer["size_bytes"]) == (hashlib.sha256(body).hexdigest(), len(body))
-    assert answer["processing_units_stated"]
+    for answer, body in zip(provenance.response["answers"], bodies, strict=True):
+        assert (answer["sha256"], answer["size_bytes"]) == (hashlib.sha256(body).hexdigest(), len(body))
+        assert answer["processing_units_stated"]
     assert provenance.response["processing_units"] == pytest.approx(hub.spent)
     assert provenance.response["items"][0]["id"] == TILE
     assert "linksecret" not in json.dumps(provenance.response)
@@ -117,7 +119,9 @@ def test_every_answer_is_recorded_with_its_hash_and_price(hub: Hub, tmp_path: Pa
 
 def test_what_is_asked_is_what_the_service_documents(hub: Hub, tmp_path: Path) -> None:
     fetched(hub_provider(hub, sensors=OPTICAL), tmp_path / "a")
-    searched, made = hub.bodies
+    searched, made, angles = hub.bodies
+    assert "sunZenithAngles" in angles["evalscript"]
+    assert (angles["output"]["width"], angles["input"]["bounds"]) == (4, made["input"]["bounds"])
     assert searched["collections"] == ["sentinel-2-l2a"]
     assert searched["intersects"]["type"] == "Polygon"
     assert "bbox" not in searched
@@ -133,6 +137,32 @@ def test_what_is_asked_is_what_the_service_documents(hub: Hub, tmp_path: Path) -
     assert made["output"]["width"] == made["output"]["height"] == 120
     assert [r["format"]["type"] for r in made["output"]["responses"]] == ["image/tiff"]
     assert 'sampleType: "UINT16"' in made["evalscript"]
+
+
+def test_how_the_sun_stood_comes_along_and_its_lack_costs_no_scene(hub: Hub, tmp_path: Path) -> None:
+    _, provenance = fetched(hub_provider(hub, sensors=OPTICAL), tmp_path / "a")
+    assert provenance.response["angles_deg"] == {
+        "sun_azimuth": 140.0, "sun_zenith": 35.0, "view_azimuth": 359.0, "view_zenith": 5.0,
+    }  # fmt: skip
+    source = hub_provider(hub, sensors=OPTICAL)
+    ask = source._session.ask
+
+    def no_angles(url: str, payload: Any, **more: Any) -> Any:
+        if "sunZenith" in payload.get("evalscript", ""):
+            raise TemporaryError("gone")
+        return ask(url, payload, **more)
+
+    source._session.ask = no_angles  # type: ignore[method-assign]
+    path, provenance = fetched(source, tmp_path / "b")
+    assert path.is_file()
+    assert "angles_deg" not in provenance.response
+
+
+def test_azimuths_are_averaged_round_the_circle() -> None:
+    seen = np.array([[True, True, False]])
+    degrees = {"sun_azimuth": np.array([[350.0, 30.0, 100.0]]), "sun_zenith": np.array([[20.0, 30.0, np.nan]])}
+    assert mean_angles(degrees, seen) == {"sun_azimuth": 10.0, "sun_zenith": 25.0}
+    assert mean_angles(degrees, np.zeros((1, 3), bool)) == {}
 
 
 def test_two_fetches_give_the_same_bytes_and_one_token_serves_them(hub: Hub, tmp_path: Path) -> None:
@@ -155,7 +185,7 @@ def test_twin_tiles_of_an_overpass_are_one_scene_and_one_request(hub: Hub, tmp_p
     assert scene.properties["superseded"] == [older]
     assert scene.properties["sat:relative_orbit"] == 118
     source.fetch(scene, SITE, tmp_path)
-    assert hub.asked[PROCESS] == 1
+    assert hub.asked[PROCESS] == 2  # the image and its angles
     assert hub.bodies[-1]["input"]["data"][0]["dataFilter"]["timeRange"] == {
         "from": "2019-01-05T03:21:25Z", "to": "2019-01-05T03:21:50Z",
     }  # fmt: skip
@@ -222,14 +252,15 @@ def test_split_and_joined_there_is_no_seam(hub: Hub, tmp_path: Path, most: int) 
     parts, provenance = fetched(source, tmp_path / "b")
     assert parts.read_bytes() == whole.read_bytes()
     count = (-(-120 // most)) ** 2
-    assert len(provenance.response["answers"]) == count
-    assert all(max(b["output"]["width"], b["output"]["height"]) <= most for b in hub.bodies[3:] if b["path"] == PROCESS)
+    assert len(provenance.response["answers"]) == count + 1
+    sizes = [(b["output"]["width"], b["output"]["height"]) for b in hub.bodies[4:] if b["path"] == PROCESS]
+    assert max(map(max, sizes)) <= most
 
 
 def test_a_site_beyond_the_services_limit_is_split_as_it_must_be(hub: Hub, tmp_path: Path) -> None:
     query = Query(grid=Grid(UTM, SITE.grid.transform, (2501, 40)))  # type: ignore[union-attr]
     path, provenance = fetched(hub_provider(hub, sensors=OPTICAL), tmp_path / "a", query)
-    assert len(provenance.response["answers"]) == 2
+    assert len(provenance.response["answers"]) == 3
     with rasterio.open(path) as image:
         assert image.shape == (2501, 40)
         assert np.array_equal(image.read(1)[:, WATER_COLS:], ground("B02", query.grid)[:, WATER_COLS:])  # type: ignore[arg-type]
@@ -290,24 +321,26 @@ def test_an_estimate_is_what_the_service_charges(hub: Hub, tmp_path: Path) -> No
         told = source.estimate(scene, SITE)
         source.fetch(scene, SITE, tmp_path)
         assert told["processing_units"] == pytest.approx(hub.spent - before)
-        assert told["requests"] == 4
-    assert hub.spent == pytest.approx(4 * units(60, 60, 11, False, False) + 4 * units(60, 60, 2, True, True))
+        assert told["requests"] == (5 if scene.sensor == "sentinel-2-l2a" else 4)
+    assert hub.spent == pytest.approx(
+        4 * units(60, 60, 11, False, False) + 4 * units(60, 60, 2, True, True) + ANGLES_COST
+    )
 
 
 def test_a_budget_stops_before_it_is_exceeded_and_counts_what_was_really_spent(hub: Hub, tmp_path: Path) -> None:
-    price = units(120, 120, 11, False, False)
+    price = units(120, 120, 11, False, False) + ANGLES_COST
     source = hub_provider(hub, sensors=OPTICAL, budget=Budget(most=2.5 * price, spent=0.0))
     (scene,) = source.search(SITE)
     source.fetch(scene, SITE, tmp_path)
     source.fetch(scene, SITE, tmp_path)
     with pytest.raises(TemporaryError, match="budget"):
         source.fetch(scene, SITE, tmp_path)
-    assert hub.asked[PROCESS] == 2
+    assert hub.asked[PROCESS] == 4
     assert source.budget.spent == pytest.approx(hub.spent + 0.01)  # and one question to the catalogue
 
 
 def test_threads_share_budget_and_token(hub: Hub, tmp_path: Path) -> None:
-    price = units(120, 120, 11, False, False)
+    price = units(120, 120, 11, False, False) + ANGLES_COST
     source = hub_provider(hub, sensors=OPTICAL, budget=Budget(most=5.1 * price + 0.01))
     (scene,) = source.search(SITE)
     start = threading.Barrier(8)
