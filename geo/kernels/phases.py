@@ -25,7 +25,8 @@ class PhaseSettings:
     Attributes:
         seen: share of the ground that a look must show to count.
         opened: share of the ground that is bare or built in Site Preparation.
-        built: share of the ground that is built in Active Construction.
+        built: share of the ground that is built in Active Construction: a first house or yard on a large site.
+        finished: least share that is built of a site that is finished; with less, a lull is no end.
         complete: share of all that stands in the end, from which on nothing more is being built.
         quiet_days: how long nothing more must have been built before the end of the series.
         k, n: a phase has begun when k of n looks show it.
@@ -33,9 +34,10 @@ class PhaseSettings:
 
     seen: float = 0.5
     opened: float = 0.05
-    built: float = 0.01
+    built: float = 0.006
+    finished: float = 0.03
     complete: float = 0.9
-    quiet_days: float = 270.0
+    quiet_days: float = 365.0
     k: int = 3
     n: int = 4
 
@@ -107,6 +109,8 @@ def _after(days: Float, stands: Float, begun: int, s: PhaseSettings) -> list[Pha
     if gone is not None and np.median(last) < s.built / 2:
         return [PhaseOnset(NO_ACTIVITY, gone[0] + begun if gone[0] >= 0 else begun, gone[1] + begun)]
     final = float(np.median(last))
+    if final < s.finished:
+        return []
     # The running largest: a look in haze does not undo what stood before.
     grown = np.maximum.accumulate(stands)
     short = np.flatnonzero(grown < s.complete * final)
