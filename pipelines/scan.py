@@ -5,14 +5,16 @@ One broken site costs only itself. What was found and not used is listed with it
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from concurrent.futures import Executor
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from geo.errors import ConfigurationError, SitewatchError, SomeSitesFailed
+from geo.errors import ConfigurationError, LockedError, SitewatchError, SomeSitesFailed
 from geo.files.vectors import read_sites
 from geo.scene import Query
 from geo.sites import Site, SiteFaults
@@ -72,7 +74,16 @@ def scan(
                 outcomes.append(_scan_site(desk))
         except SitewatchError as error:
             outcomes.append(SiteOutcome(site_id=site_id, state="failed", sentence=str(error), error=error))
+            _note_failure(workspace / "outputs/sitewatch.db", site_id, error, now)
     return Outcome(sites=tuple(outcomes))
+
+
+def _note_failure(path: Path, site_id: str, error: SitewatchError, now: datetime) -> None:
+    """A run that failed is one that did not see: it stands in the ledger, where that can be written."""
+    if isinstance(error, LockedError):
+        return
+    with suppress(SitewatchError, sqlite3.Error), Ledger(path) as ledger:
+        ledger.finish(f"{now:%Y%m%dT%H%M%SZ}-failed-{site_id}", site_id, "failed", str(error), now=now)
 
 
 def _scan_site(desk: Desk) -> SiteOutcome:
