@@ -246,7 +246,11 @@ class GridFinding(Model):
 
 
 class Findings(Model):
-    """Everything that a run says about a site."""
+    """Everything that a run says about a site.
+
+    `built_area` is what all found construction of the site together had built on each look (its outline on the ground,
+    not floors); `area_m2` is null on a look that shows less than half of any of it.
+    """
 
     schema_: str = Field(default=SCHEMA, alias="schema")
     model_config = ConfigDict(
@@ -266,6 +270,7 @@ class Findings(Model):
     perimeter: PerimeterFinding | None
     buildings: list[BuildingFinding]
     progress: Progress | None = None
+    built_area: list[AreaPoint] = []
     phases: list[PhaseFinding]
     calibration: CalibrationFinding
     candidates: list[Candidate]

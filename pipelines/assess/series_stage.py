@@ -28,7 +28,14 @@ from pipelines.assess.series_events import Telling, series_events
 from pipelines.assess.series_phases import phase_findings
 from pipelines.assess.series_wall import wall_event, wall_finding
 from pipelines.assess.series_words import series_limits, series_method, series_summary
-from pipelines.assess.series_zones import building_series, control_rate, control_series, progress_of, site_pixels
+from pipelines.assess.series_zones import (
+    building_series,
+    built_area,
+    control_rate,
+    control_series,
+    progress_of,
+    site_pixels,
+)
 from pipelines.assess.stage import candidates_of, concerns, grid_finding, unused, used
 from pipelines.assess.zoned import zone_namer
 from pipelines.detect import WallSeen
@@ -79,8 +86,7 @@ def assess_series(
     others = [*refused, *(c.scene.time for c in context.considered if c.scene.time is not None)]
     telling = _telling(looks, context, refused, inside)
     if radar is not None:
-        disturbed = seen.changed | seen.waiting | inside
-        telling = replace(telling, radar=lambda pieces: radar_brackets(radar, pieces, disturbed))
+        telling = _with_radar(telling, radar, seen.changed | seen.waiting | inside)
     perimeter, standing = _perimeter(context, wall, looks, seen)
     events = series_events(seen, replace(telling, earlier=earlier), standing)
     scored = float(np.mean(np.isfinite(seen.p[inside])))
@@ -102,6 +108,7 @@ def assess_series(
         perimeter=perimeter,
         buildings=buildings,
         progress=progress_of(buildings),
+        built_area=built_area(events, times, seen.scene_ids),
         phases=[] if context.site is None or context.site.is_search else phase_findings(seen, inside, times),
         calibration=_calibration(seen, context, events, inside),
         candidates=candidates_of(context, events),
@@ -134,6 +141,10 @@ def _telling(looks: Series, context: Context, refused: Sequence[datetime], insid
         site_px=float(np.count_nonzero(inside)),
         grid_px=float(inside.size),
     )
+
+
+def _with_radar(telling: Telling, radar: Series, disturbed: NDArray[np.bool_]) -> Telling:
+    return replace(telling, radar=lambda pieces: radar_brackets(radar, pieces, disturbed))
 
 
 def shown_pair(seen: SeriesMap, events: Sequence[Event]) -> Shown:

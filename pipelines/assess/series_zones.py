@@ -16,7 +16,14 @@ from geo.sites import Building, Control
 from geo.zones import area_m2, coverage, to_grid
 from pipelines.assess.context import Context
 from pipelines.assess.dating import Bracket, bracket
-from pipelines.assess.findings import BuildingFinding, BuildingStatus, ControlFinding, Event, Progress
+from pipelines.assess.findings import (
+    AreaPoint,
+    BuildingFinding,
+    BuildingStatus,
+    ControlFinding,
+    Event,
+    Progress,
+)
 from pipelines.detect.series import NEW, NOT_SEEN, OLD, UNCLEAR, SeriesMap, cover_of, state_of
 
 SEEN_ENOUGH = 0.5
@@ -209,3 +216,29 @@ def control_rate(controls: Sequence[ControlFinding], site_m2: float, years: floa
         return None, None
     flagged = sum(c.flagged_objects for c in controls)
     return flagged / exposure, float(chi2.ppf(0.95, 2 * flagged + 2)) / 2 / exposure
+
+
+def built_area(events: Sequence[Event], times: Sequence[datetime], scenes: Sequence[str]) -> list[AreaPoint]:
+    """What all construction of the site together had built on each look, confirmed and probable events alike.
+
+    A look on which any of them was too little seen gives no sum: a part would look like a loss.
+    """
+    built = [e for e in events if e.kind == "construction" and e.confidence != "possible" and e.zone != "surroundings"]
+    built = [e for e in built if not e.zone.startswith("control ")]
+    if not built:
+        return []
+    known = [{point.time: point for point in event.area_series} for event in built]
+    found = []
+    for time, scene in zip(times, scenes, strict=True):
+        points = [of.get(time) for of in known]
+        areas = [None if point is None else point.area_m2 for point in points]
+        told = [area for area in areas if area is not None]
+        found.append(
+            AreaPoint(
+                time=time,
+                scene=scene,
+                area_m2=round(sum(told), 1) if len(told) == len(areas) else None,
+                seen_fraction=min(0.0 if point is None else point.seen_fraction for point in points),
+            )
+        )
+    return found

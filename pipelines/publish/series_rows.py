@@ -27,7 +27,19 @@ def phase_table(findings: Findings) -> list[dict[str, str]]:
 
 
 def progress_words(findings: Findings) -> str:
-    """The plan against what stands; empty without a plan."""
+    """What was built in all, and the plan against what stands; empty without either."""
+    return " ".join(filter(None, (_built_words(findings), _plan_words(findings))))
+
+
+def _built_words(findings: Findings) -> str:
+    sums = [point for point in findings.built_area if point.area_m2]
+    if not sums:
+        return ""
+    last = sums[-1]
+    return f"All construction found covers {area(last.area_m2)} of ground on {day(last.time)}."
+
+
+def _plan_words(findings: Findings) -> str:
     told = findings.progress
     if told is None:
         return ""
