@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib
 import os
 import sys
 import traceback
@@ -93,11 +94,43 @@ def _remember(workspace: Path | None, now: datetime | None, as_json: bool, verbo
     click.get_current_context().obj = Session(workspace or Path(), clock, as_json, verbose)
 
 
+# Each command's module and its one line in --help. A module is imported when its command is asked for:
+# all of them together pull in plotting and statistics, three seconds for a question that needs none.
+TABLE = {
+    "acquire": ("acquire_command", "Fetch the scenes of a SITE that the archive does not hold yet."),
+    "compare": ("commands", "Compare two rasters: one change map and report."),
+    "demo": ("commands", "Run the whole pipeline on a simulated site."),
+    "doctor": ("commands", "Check what a run needs: libraries, disk, clock, credentials, site files."),
+    "init": ("site_commands", "Make a workspace: aois/ for site files, outputs/, and a commented sitewatch.toml."),
+    "scan": ("commands", "Fetch, prepare, compare, assess and publish: cron's command."),
+    "sites": ("site_commands", "List, show, check and add the sites of a workspace."),
+    "verify": ("commands", "Prove that archive and results are what was written."),
+}
+
+
+class Commands(click.Group):
+    """The commands of `TABLE`, each loaded when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names in alphabetical order."""
+        return sorted(TABLE)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the module of a command; None where there is no such command."""
+        if cmd_name not in TABLE:
+            return None
+        module = importlib.import_module(f"pipelines.{TABLE[cmd_name][0]}")
+        return next(command for command in module.COMMANDS if command.name == cmd_name)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list without importing a single command."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, TABLE[name][1]) for name in self.list_commands(ctx)])
+
+
 def make_app() -> click.Group:
     """Return the whole command line."""
-    from pipelines import acquire_command, commands, site_commands
-
-    group = click.Group(
+    group = Commands(
         "sitewatch",
         params=[],
         callback=_remember,
@@ -107,10 +140,7 @@ def make_app() -> click.Group:
     )
     for option in reversed(SHARED):
         group = option(group)
-    group = click.version_option(__version__, "-V", "--version", prog_name="sitewatch")(group)
-    for command in (*commands.COMMANDS, *acquire_command.COMMANDS, *site_commands.COMMANDS):
-        group.add_command(command)
-    return group
+    return click.version_option(__version__, "-V", "--version", prog_name="sitewatch")(group)
 
 
 def run(words: Sequence[str]) -> int:

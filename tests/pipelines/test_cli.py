@@ -1,6 +1,8 @@
 """The command line: every command explains itself, every error is one sentence with the right code."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import click
@@ -9,7 +11,7 @@ import pytest
 from runs import sitewatch
 from smalltif import write_tif
 
-from pipelines.cli import make_app
+from pipelines.cli import TABLE, make_app
 
 README = Path(__file__).parent.parent.parent / "README.md"
 
@@ -17,7 +19,10 @@ README = Path(__file__).parent.parent.parent / "README.md"
 def commands(group: click.Group, before: str = "") -> dict[str, click.Command]:
     """All commands by their full names."""
     found: dict[str, click.Command] = {}
-    for name, command in group.commands.items():
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
         if isinstance(command, click.Group):
             found |= commands(command, f"{before}{name} ")
         else:
@@ -35,6 +40,19 @@ def test_every_command_has_help_with_an_example(name: str) -> None:
     ended = sitewatch(*name.split(), "--help")
     assert ended.code == 0
     assert "Example:" in ended.out
+
+
+def test_the_list_of_commands_agrees_with_the_commands_and_imports_none() -> None:
+    """`--help` speaks from a table; its words are the commands' own."""
+    code = "import sys; from pipelines.cli import run; run(['--help']); sys.exit('numpy' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    app = make_app()
+    for name, (_, line) in TABLE.items():
+        command = app.get_command(click.Context(app), name)
+        assert command is not None
+        assert (command.help or "").startswith(line.rstrip("."))
+        assert name in done.stdout
 
 
 def test_the_readme_names_every_command_and_exit_code() -> None:
