@@ -18,6 +18,8 @@ A message is one sentence or two that name the file or feature and the way out.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 class SitewatchError(Exception):
     """Something unexpected went wrong."""
@@ -26,7 +28,7 @@ class SitewatchError(Exception):
 
     def __init__(self, message: str | None = None) -> None:
         """Keep `message`, or the class's docstring where there is none."""
-        super().__init__(message or (type(self).__doc__ or "").strip())
+        super().__init__(message or (type(self).__doc__ or "").strip().split("\n")[0])
 
 
 class UsageError(SitewatchError):
@@ -36,9 +38,22 @@ class UsageError(SitewatchError):
 
 
 class SomeSitesFailed(SitewatchError):  # noqa: N818 - an outcome, told as such
-    """Some sites failed; the results of the others were kept."""
+    """Some sites failed; the results of the others were kept.
+
+    Attributes:
+        sentences: one for each failure.
+    """
 
     exit_code = 3
+    sentences: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, sentences: Sequence[str], *, exit_code: int | None = None) -> SomeSitesFailed:
+        """Return the error of several failures; `exit_code` is theirs where all sites failed in the same way."""
+        error = cls("; ".join(sentences))
+        error.sentences = tuple(sentences)
+        error.exit_code = cls.exit_code if exit_code is None else exit_code
+        return error
 
 
 class NothingObservable(SitewatchError):  # noqa: N818

@@ -6,9 +6,11 @@ feature; reading files is the matter of `geo.files.vectors`.
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import date
 from functools import cached_property
 
@@ -161,6 +163,15 @@ class Site:
         drawn += [] if self.perimeter is None else [self.perimeter.line]
         drawn += [] if self.search_area is None else [self.search_area]
         return shapely.union_all(drawn)
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of all that the file says of the site, whatever the order of its keys."""
+        return hashlib.sha256(json.dumps(asdict(self), default=_plain, sort_keys=True).encode()).hexdigest()
+
+
+def _plain(value: object) -> str:
+    return value.wkb_hex if isinstance(value, BaseGeometry) else str(value)
 
 
 @dataclass(frozen=True)

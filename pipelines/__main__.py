@@ -13,7 +13,9 @@ def main() -> None:
     # GDAL and PROJ read these once, when their libraries load; so this comes before every other import.
     harden(os.environ)
     from pipelines.cli import run
+    from pipelines.workers import stop_on_signals
 
+    stop_on_signals()
     sys.exit(run(sys.argv[1:]))
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import click
 
-from geo.errors import SitewatchError, UsageError
+from geo.errors import ChangeFound, NothingObservable, SitewatchError, UsageError
 from pipelines import __version__
 
 INTERRUPTED = 130
@@ -88,6 +88,14 @@ SHARED = [
 ]
 
 
+def judge(state: str, words: dict[str, Any]) -> None:
+    """Raise what --fail-on-change and --fail-on-blind ask for."""
+    if state == "change" and words["fail_on_change"]:
+        raise ChangeFound
+    if state == "not-observed" and words["fail_on_blind"]:
+        raise NothingObservable
+
+
 def _remember(workspace: Path | None, now: datetime | None, as_json: bool, verbose: bool) -> None:
     """Watch named places from space and say, with dates and numbers, what was built there."""
     clock = now or datetime.now(UTC).replace(microsecond=0)
@@ -102,7 +110,7 @@ TABLE = {
     "demo": ("commands", "Run the whole pipeline on a simulated site."),
     "doctor": ("commands", "Check what a run needs: libraries, disk, clock, credentials, site files."),
     "init": ("site_commands", "Make a workspace: aois/ for site files, outputs/, and a commented sitewatch.toml."),
-    "scan": ("commands", "Fetch, prepare, compare, assess and publish: cron's command."),
+    "scan": ("scan_command", "Fetch, prepare, compare, assess and publish: cron's command."),
     "sites": ("site_commands", "List, show, check and add the sites of a workspace."),
     "verify": ("commands", "Prove that archive and results are what was written."),
 }
@@ -111,16 +119,17 @@ TABLE = {
 class Commands(click.Group):
     """The commands of `TABLE`, each loaded when it is asked for."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         """Names in alphabetical order."""
         return sorted(TABLE)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         """Import the module of a command; None where there is no such command."""
         if cmd_name not in TABLE:
             return None
         module = importlib.import_module(f"pipelines.{TABLE[cmd_name][0]}")
-        return next(command for command in module.COMMANDS if command.name == cmd_name)
+        found: click.Command = next(c for c in module.COMMANDS if c.name == cmd_name)
+        return found
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list without importing a single command."""
@@ -156,7 +165,8 @@ def run(words: Sequence[str]) -> int:
         if verbose:
             traceback.print_exc()
         text, code = _sentence(error)
-        click.echo("sitewatch: " + " ".join(text.split()), err=True)
+        for sentence in getattr(error, "sentences", ()) or (text,):
+            click.echo("sitewatch: " + " ".join(sentence.split()), err=True)
         return code
     return 0
 
@@ -166,7 +176,7 @@ def _sentence(error: BaseException) -> tuple[str, int]:
     if isinstance(error, SitewatchError):
         return str(error), error.exit_code
     if isinstance(error, click.Abort | KeyboardInterrupt):
-        return "Stopped.", INTERRUPTED
+        return "Stopped.", getattr(error, "exit_code", INTERRUPTED)
     if isinstance(error, click.UsageError) and error.ctx is not None:
         return f"{error.format_message()} See: {error.ctx.command_path} --help", UsageError.exit_code
     if isinstance(error, click.ClickException):

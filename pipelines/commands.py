@@ -1,20 +1,18 @@
-"""The commands that make and check results: demo, scan, compare, verify, doctor."""
+"""The commands that make and check results: demo, compare, verify, doctor."""
 
 from __future__ import annotations
 
 import json
 import os
-import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
-from geo.errors import ChangeFound, NothingObservable, UsageError
+from geo.errors import UsageError
 from geo.files.vectors import read_aoi, read_site, site_path
 from geo.providers.folder import Options
-from pipelines.acquire import Source
-from pipelines.cli import Session, Time, shared
+from pipelines.cli import Session, Time, judge, shared
 from pipelines.settings import Settings, load_settings
 from pipelines.workers import executor
 
@@ -98,63 +96,7 @@ def compare(session: Session, before: Path, after: Path, out: Path, **words: Any
     else:
         session.say(findings.summary)
         session.say(str(out / "report.html"))
-    _judge(findings.observability.state, words)
-
-
-@click.command(epilog="Example: sitewatch scan national-centre --provider folder --source images/")
-@click.argument("sites", nargs=-1, metavar="SITE...")
-@click.option("--all", "all_sites", is_flag=True, help="All sites of the workspace.")
-@click.option("--provider", metavar="NAME", help="Where scenes come from.  [default: simulator]")
-@click.option(
-    "--source", metavar="PATH/URL", help="Folder of images, or a STAC or Sentinel Hub service by name or address."
-)
-@click.option("--from", "start", type=Time(), metavar="DATE", help="First day to look at.")
-@click.option("--to", "end", type=Time(), metavar="DATE", help="Day after the last one to look at.")
-@click.option("--every", "every_days", type=float, metavar="DAYS", help="Keep one scene in so many days.")
-@click.option("--pair", is_flag=True, help="Compare only the first clear scene with the last.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, help="Which simulated site to draw.")
-@click.option("--fail-on-change", is_flag=True, help="Exit with 10 where change was found.")
-@click.option("--fail-on-blind", is_flag=True, help="Exit with 4 where nothing could be observed.")
-@shared
-def scan(session: Session, sites: tuple[str, ...], all_sites: bool, **words: Any) -> None:
-    """Fetch, prepare, compare, assess and publish: cron's command.
-
-    Where one sensor saw the site six times or more, all its scenes make a series; else the first clear scene of the
-    period is compared with the last.
-    """
-    from pipelines.scan import Asked
-    from pipelines.scan import scan as run_scan
-
-    if all_sites == bool(sites):
-        raise UsageError("name the sites to scan, or give --all.")
-    asked = Asked(
-        sites=sites,
-        source=Source(provider=words["provider"], source=words["source"], seed=words["seed"]),
-        start=words["start"],
-        end=words["end"],
-        every_days=words["every_days"],
-        pair=words["pair"],
-    )
-    settings = settings_of(session)
-    with executor(settings.workers) as pool:
-        outcome = run_scan(
-            session.workspace, asked, settings=settings, now=session.now, executor=pool, tell=session.tell
-        )
-    if session.as_json:
-        session.say(json.dumps(outcome.to_json()))
-    else:
-        for line in outcome.lines(quiet=not sys.stdout.isatty()):
-            session.say(line)
-    outcome.raise_for_failures()
-    for site in outcome.sites:
-        _judge(site.state, words)
-
-
-def _judge(state: str, words: dict[str, Any]) -> None:
-    if state == "change" and words["fail_on_change"]:
-        raise ChangeFound
-    if state == "not-observed" and words["fail_on_blind"]:
-        raise NothingObservable
+    judge(findings.observability.state, words)
 
 
 @click.command(epilog="Example: sitewatch verify outputs/runs/national-centre/latest")
@@ -189,4 +131,4 @@ def doctor(session: Session, online: bool) -> None:
     report.raise_for_faults()
 
 
-COMMANDS = (demo, compare, scan, verify, doctor)
+COMMANDS = (demo, compare, verify, doctor)

@@ -32,7 +32,8 @@ class Asked:
     """What a person asked to scan. No sites means all; the span of time is half-open.
 
     `every_days` keeps one scene in so many days, that with the fewest clouds by the catalogue; None keeps all.
-    `pair` compares only the first clear look with the last.
+    `pair` compares only the first clear look with the last. `due` leaves out the sites that are not due and those that
+    nothing came in for; `most_scenes` bounds what is fetched for one site, older scenes first; None fetches all.
     """
 
     sites: tuple[str, ...]
@@ -41,13 +42,16 @@ class Asked:
     end: datetime | None = None
     every_days: float | None = None
     pair: bool = False
+    due: bool = False
+    most_scenes: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class SiteOutcome:
     """What became of one site: a state, a sentence, and where its run lies or why there is none.
 
-    `fresh` is False where nothing came in since the run before, and so nothing was made.
+    `fresh` is False where nothing came in since the run before, and so nothing was made; `waiting` counts the scenes
+    that were left for the next run.
     """
 
     site_id: str
@@ -57,6 +61,7 @@ class SiteOutcome:
     findings: Findings | None = None
     error: SitewatchError | None = None
     fresh: bool = True
+    waiting: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for --json."""
@@ -70,7 +75,7 @@ class SiteOutcome:
 
 @dataclass(frozen=True)
 class Desk:
-    """One site's scan: where its results go and what it may use."""
+    """One site's scan: where its results go, what it may use, and the scenes that it leaves out, with the reason."""
 
     outputs: Path
     site: Site
@@ -80,6 +85,7 @@ class Desk:
     executor: Executor
     ledger: Ledger
     tell: Tell
+    left_out: tuple[Considered, ...] = ()
 
     @property
     def runs(self) -> Path:
@@ -95,6 +101,7 @@ class Desk:
         """Note how a run ended, and point `latest` at it."""
         seen = findings.observability
         self.ledger.finish(run_id, self.site.id, seen.state, seen.state_reason, now=self.now)
+        self._alert(run_id, findings)
         with atomic_path(self.runs / "latest") as pointer:
             pointer.write_text(f"{run_id}\n", encoding="ascii")
         return SiteOutcome(
@@ -104,6 +111,19 @@ class Desk:
             folder=self.runs / run_id,
             findings=findings,
         )
+
+    def _alert(self, run_id: str, findings: Findings) -> None:
+        """Put what is new on the list of what people must hear: a confirmed event once, a pair's change once.
+
+        Two images can confirm nothing; a change between them is told all the same, in the words of its own report.
+        """
+        subjects = [event.id for event in findings.events if event.confirmed]
+        is_pair = sum(scene.used for scene in findings.scenes) <= 2
+        if is_pair and findings.observability.state == "change":
+            subjects += [f"{event.kind} first seen on {event.after_scene}" for event in findings.events]
+        if subjects:
+            where = (self.runs / run_id / "report.html").absolute()
+            self.ledger.alert(self.site.id, run_id, subjects, f"{findings.summary} {where}", now=self.now)
 
     def unchanged(self, is_same: Callable[[str], bool]) -> SiteOutcome | None:
         """The newest run again, if it was made of the very same things; None if it was not, or is not whole."""
@@ -115,6 +135,7 @@ class Desk:
             findings = Findings.model_validate_json((folder / "findings.json").read_bytes())
         except (OSError, ValueError):
             return None
+        self._alert(folder.name, findings)  # the run before may have died between publishing and telling
         sentence = f"nothing new since the run before: {findings.summary}"
         return SiteOutcome(
             site_id=self.site.id, state=findings.observability.state, sentence=sentence, folder=folder,
@@ -122,7 +143,9 @@ class Desk:
         )  # fmt: skip
 
     def blind(self, why: str) -> SiteOutcome:
-        """The outcome where nothing could be observed."""
+        """The outcome where nothing could be observed, noted as such."""
+        self.ledger.finish(f"{self.now:%Y%m%dT%H%M%SZ}-blind-{self.site.id}", self.site.id, "not-observed", why,
+                           now=self.now)  # fmt: skip
         return SiteOutcome(site_id=self.site.id, state="not-observed", sentence=f"not observed: {why}.")
 
     def latest_manifest(self) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Literal
 from geo.errors import ConfigurationError, IntegrityError
 
 State = Literal["change", "no-change", "not-observed", "not-distinguishable", "failed", "pending"]
+Channel = Literal["told", "sent"]
 
 # Each step is applied once, in order, in one transaction with the record of it.
 MIGRATIONS = (
@@ -37,6 +39,28 @@ MIGRATIONS = (
         recorded TEXT NOT NULL
     ) STRICT
     """,
+    # `question` is a hash of all that was asked and of every recent scene that answered.
+    """
+    CREATE TABLE looks (
+        site TEXT PRIMARY KEY,
+        question TEXT NOT NULL,
+        newest TEXT,
+        looked TEXT NOT NULL
+    ) STRICT
+    """,
+    # What is to be told once: printed (`told`) and sent to people (`sent`). A row is written before it is told.
+    """
+    CREATE TABLE alerts (
+        site TEXT NOT NULL,
+        subject TEXT NOT NULL,
+        run TEXT NOT NULL,
+        sentence TEXT NOT NULL,
+        recorded TEXT NOT NULL,
+        told TEXT,
+        sent TEXT,
+        PRIMARY KEY (site, subject)
+    ) STRICT
+    """,
 )
 
 
@@ -50,6 +74,34 @@ class Observation:
     state: State
     reason: str
     run: str | None
+
+
+@dataclass(frozen=True)
+class Look:
+    """The last time that a site was looked at and all was done: what was asked, the newest scene, and when."""
+
+    question: str
+    newest: datetime | None
+    looked: datetime
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a run of a site ended."""
+
+    run: str
+    state: State
+    reason: str
+    recorded: datetime
+
+
+@dataclass(frozen=True)
+class Alert:
+    """One sentence about one run that people have yet to hear."""
+
+    site: str
+    run: str
+    sentence: str
 
 
 class Ledger:
@@ -114,8 +166,59 @@ class Ledger:
             Observation(s, c, None if t is None else datetime.fromisoformat(t), k, r, u) for s, c, t, k, r, u in rows
         ]
 
-    def _migrate(self) -> None:
+    def looks(self) -> dict[str, Look]:
+        """The last complete look at each site."""
+        rows = self._db.execute("SELECT site, question, newest, looked FROM looks")
+        return {
+            site: Look(question, None if newest is None else datetime.fromisoformat(newest), datetime.fromisoformat(at))
+            for site, question, newest, at in rows
+        }
+
+    def note_look(self, site: str, look: Look) -> None:
+        """Write that all of a site's scenes were dealt with."""
+        newest = None if look.newest is None else look.newest.isoformat()
         with self._transaction():
+            self._db.execute(
+                "INSERT OR REPLACE INTO looks VALUES (?, ?, ?, ?)",
+                (site, look.question, newest, look.looked.isoformat()),
+            )
+
+    def endings(self) -> dict[str, Ending]:
+        """How the newest run of each site ended."""
+        rows = self._db.execute("SELECT site, run, state, reason, recorded FROM runs ORDER BY recorded, run")
+        return {site: Ending(run, state, reason, datetime.fromisoformat(at)) for site, run, state, reason, at in rows}
+
+    def pending(self) -> dict[str, int]:
+        """How many scenes of each site still wait to be fetched; sites without one are left out."""
+        rows = self._db.execute("SELECT site, count(*) FROM observations WHERE state = 'pending' GROUP BY site")
+        return dict(rows.fetchall())
+
+    def alert(self, site: str, run: str, subjects: Iterable[str], sentence: str, *, now: datetime) -> None:
+        """Put a sentence on the list of what is to be told, for those of its subjects that were never on it."""
+        rows = [(site, subject, run, sentence, now.isoformat()) for subject in subjects]
+        with self._transaction():
+            self._db.executemany("INSERT OR IGNORE INTO alerts VALUES (?, ?, ?, ?, ?, NULL, NULL)", rows)
+
+    def waiting(self, channel: Channel) -> list[Alert]:
+        """What was not yet told or sent, oldest first: one sentence a run."""
+        rows = self._db.execute(
+            f"SELECT site, run, min(sentence) FROM alerts WHERE {channel} IS NULL"  # noqa: S608 - one of two words
+            " GROUP BY site, run ORDER BY min(recorded), site, run"
+        )
+        return [Alert(*row) for row in rows]
+
+    def done(self, channel: Channel, alerts: Iterable[Alert], *, now: datetime) -> None:
+        """Write that alerts were told or sent."""
+        with self._transaction():
+            self._db.executemany(
+                f"UPDATE alerts SET {channel} = ? WHERE site = ? AND run = ? AND {channel} IS NULL",  # noqa: S608
+                [(now.isoformat(), alert.site, alert.run) for alert in alerts],
+            )
+
+    def _migrate(self) -> None:
+        if self._db.execute("PRAGMA user_version").fetchone()[0] == len(MIGRATIONS):
+            return
+        with self._transaction():  # asked again inside: two runs may start at once
             version = self._db.execute("PRAGMA user_version").fetchone()[0]
             if version > len(MIGRATIONS):
                 raise IntegrityError(f"{self._path} was written by a newer sitewatch; update this one.")

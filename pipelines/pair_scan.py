@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,7 +23,7 @@ _NOWHERE = Provenance(provider="", request={}, received=datetime.min.replace(tzi
 
 
 def scan_pair(
-    desk: Desk, provider: Provider, query: Query, scenes: list[Scene], *, thorough: bool = False
+    desk: Desk, provider: Provider, query: Query, scenes: Sequence[Scene], *, thorough: bool = False
 ) -> SiteOutcome:
     """Compare the first clear scene with the last, and publish; `thorough` looks at all others, too."""
     return _PairScan(desk, provider, query, list(scenes), thorough).scan()
@@ -41,11 +42,15 @@ class _PairScan:
         unregistered: tuple[Considered, ...] = ()
         while True:
             selection = choose(self.scenes, self._look, thorough=self.thorough)
-            left_out = (*unregistered, *unusable(self.provider))
+            left_out = (*unregistered, *self.desk.left_out, *unusable(self.provider))
             if selection.before is None or selection.after is None:
                 self._record(selection, left_out, None, "not-observed")
                 return desk.blind(selection.why_none)
             run = self._run(selection, left_out)
+            same = desk.unchanged(run.is_run)
+            if same is not None and same.folder is not None:
+                self._record(selection, left_out, same.folder.name, same.state)
+                return same
             desk.tell(f"{desk.site.id}: comparing {run.before.scene.id} with {run.after.scene.id}")
             try:
                 findings = carry_out(run, desk.runs / run.id, desk.executor)

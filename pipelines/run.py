@@ -53,13 +53,17 @@ class Run:
     def id(self) -> str:
         """UTC stamp and a short hash of site, settings, inputs and version: same inputs, same hash."""
         recipe = {
-            "site": self.context.place.model_dump(mode="json"),
+            "site": self.context.digest,
             "inputs": [self.before.sha256, self.after.sha256],
-            "settings": self.settings.model_dump(mode="json", exclude={"workers"}),
+            "settings": self.settings.recipe(),
             "version": __version__,
         }
         digest = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()
         return f"{self.now:%Y%m%dT%H%M%SZ}-{digest[:8]}"
+
+    def is_run(self, name: str) -> bool:
+        """True if `name` is a run of the same site, settings, inputs and version, whenever it was made."""
+        return name.endswith(self.id[-9:])
 
 
 def carry_out(run: Run, folder: Path, executor: Executor) -> Findings:
@@ -77,9 +81,7 @@ def carry_out(run: Run, folder: Path, executor: Executor) -> Findings:
             raise UnregisteredError(f"{run.after.scene.id} lies too far off {run.before.scene.id} to be compared.")
         change_map = detect(pair, folder=work, settings=run.settings.detect, executor=executor)
         findings = assess(pair, change_map, run.context, run_id=run.id, now=run.now)
-        lineage = Lineage(
-            previous_manifest=run.previous_manifest, settings=run.settings.model_dump(mode="json", exclude={"workers"})
-        )
+        lineage = Lineage(previous_manifest=run.previous_manifest, settings=run.settings.recipe())
         publish(
             findings, pair, change_map, folder=made, settings=run.settings.publish, now=run.now, lineage=lineage,
             executor=executor,

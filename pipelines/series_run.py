@@ -64,9 +64,9 @@ class SeriesRun:
     def id(self) -> str:
         """UTC stamp and a short hash of site, settings, inputs and version: same inputs, same hash."""
         recipe = {
-            "site": self.context.place.model_dump(mode="json"),
+            "site": self.context.digest,
             "inputs": sorted(record.sha256 for record in (*self.scenes, *self.radar)),
-            "settings": self.settings.model_dump(mode="json", exclude={"workers"}),
+            "settings": self.settings.recipe(),
             "version": __version__,
         }
         digest = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()
@@ -106,7 +106,7 @@ def carry_out_series(run: SeriesRun, folder: Path, executor: Executor) -> Findin
         )
         lineage = Lineage(
             previous_manifest=run.previous_manifest,
-            settings=run.settings.model_dump(mode="json", exclude={"workers"}),
+            settings=run.settings.recipe(),
             inputs=sorted((*run.scenes, *run.radar), key=lambda r: (str(r.scene.time), r.scene.id)),
         )
         layers = write_layers(seen, work)

@@ -12,7 +12,8 @@ from geo.providers import Provider
 from geo.scene import Query, Scene, SceneRecord
 from geo.zones import site_grid
 from pipelines.acquire import acquire
-from pipelines.assess import Considered, Context, Findings
+from pipelines.acquire import kept as in_archive
+from pipelines.assess import Considered, Context, Findings, unused_state
 from pipelines.desk import Desk, SiteOutcome, resolution_m, unusable
 from pipelines.ledger import Observation
 from pipelines.series_run import SeriesRun, TooFewLooksError, carry_out_series
@@ -27,11 +28,10 @@ def is_series(scenes: Sequence[Scene]) -> bool:
     return max(counts.values(), default=0) >= FEWEST_SCENES
 
 
-def scan_series(desk: Desk, provider: Provider, query: Query, scenes: list[Scene]) -> SiteOutcome | None:
+def scan_series(desk: Desk, provider: Provider, query: Query, scenes: Sequence[Scene]) -> SiteOutcome | None:
     """Fetch and compare all scenes of the commonest sensor, and publish; None where too few of them show anything."""
-    wanted, left_out = _wanted(scenes, desk.asked.every_days)
-    kept, broken = _kept(desk, provider, query, wanted)
-    left_out = (*left_out, *broken, *unusable(provider))
+    kept, broken = _kept(desk, provider, query, scenes)
+    left_out = (*desk.left_out, *broken, *unusable(provider))
     if not kept:
         return None
     sensors = Counter(record.scene.sensor for record in kept)
@@ -51,8 +51,9 @@ def scan_series(desk: Desk, provider: Provider, query: Query, scenes: list[Scene
         earlier=desk.earlier_events(),
         previous_manifest=desk.latest_manifest(),
     )
-    same = desk.unchanged(run.is_run)
+    same, known = desk.unchanged(run.is_run), {o.scene for o in desk.ledger.observations(desk.site.id)}
     if same is not None:
+        desk.ledger.record([_observed(desk, item) for item in left_out if item.scene.id not in known], now=desk.now)
         return same
     desk.tell(f"{desk.site.id}: comparing {len(own)} scenes")
     try:
@@ -63,7 +64,23 @@ def scan_series(desk: Desk, provider: Provider, query: Query, scenes: list[Scene
     return desk.sign_off(run.id, findings)
 
 
-def _wanted(scenes: Sequence[Scene], every_days: float | None) -> tuple[list[Scene], tuple[Considered, ...]]:
+def affordable(
+    desk: Desk, provider: Provider, query: Query, scenes: Sequence[Scene]
+) -> tuple[list[Scene], tuple[Considered, ...]]:
+    """The scenes to use now: all that are kept, and as many of the others, oldest first, as may be fetched."""
+    most = desk.asked.most_scenes
+    if most is None or len(scenes) <= most:
+        return list(scenes), ()
+    archive = desk.outputs / "archive"
+    missing = [s for s in scenes if in_archive(s, provider, query, archive, desk.site.id) is None]
+    late = {scene.id for scene in sorted(missing, key=lambda s: str(s.time))[most:]}
+    reason = f"waits for the next run: {most} scenes are fetched in one"
+    return [s for s in scenes if s.id not in late], tuple(
+        Considered(scene=s, clear_fraction=None, reason=reason) for s in scenes if s.id in late
+    )
+
+
+def wanted(scenes: Sequence[Scene], every_days: float | None) -> tuple[list[Scene], tuple[Considered, ...]]:
     """The scenes to fetch; of each span of `every_days` and each sensor the one with the fewest clouds stated."""
     dated = [scene for scene in scenes if scene.time is not None]
     undated = tuple(
@@ -109,6 +126,11 @@ def _kept(
         fetched = list(desk.executor.map(fetch, scenes))
     broken = tuple(item for item in fetched if isinstance(item, Considered))
     return [item for item in fetched if isinstance(item, SceneRecord)], broken
+
+
+def _observed(desk: Desk, item: Considered) -> Observation:
+    scene, state = item.scene, unused_state(item.clear_fraction)
+    return Observation(desk.site.id, scene.id, scene.time, state, item.reason, None)
 
 
 def _record(desk: Desk, findings: Findings, run_id: str) -> None:

@@ -20,6 +20,44 @@ from pipelines.publish import PublishSettings
 FILE = "sitewatch.toml"
 
 
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ScanSettings(_Section):
+    """What `scan` does where the command line does not say. Nothing here changes what a run finds in its scenes.
+
+    Attributes:
+        provider, source: where scenes come from; `scan --due` needs them here or on the command line.
+        every_days: keep one scene in so many days; None keeps all.
+        most_scenes: how many scenes of one site a run of `scan --due` fetches; older ones first, the rest wait.
+        blind_days: after so many days without a clear view a site counts as blind.
+    """
+
+    provider: str | None = None
+    source: str | None = None
+    every_days: float | None = Field(default=None, gt=0)
+    most_scenes: int = Field(default=200, ge=1)
+    blind_days: int = Field(default=60, ge=1)
+
+
+class NotifySettings(_Section):
+    """Whom to tell beside cron's mail. A message that cannot be sent waits for the next run and fails nothing.
+
+    Attributes:
+        ping: address asked at the start (`/start`), after success and after failure (`/fail`) of each run.
+        webhook: address that gets a JSON message for each alert.
+        mail_to, mail_from, smtp: addresses, and `host:port` of the server that takes the mail; user and password
+            come from SITEWATCH_SMTP_USER and SITEWATCH_SMTP_PASSWORD.
+    """
+
+    ping: str | None = None
+    webhook: str | None = None
+    mail_to: str | None = None
+    mail_from: str | None = None
+    smtp: str | None = None
+
+
 class Settings(BaseModel):
     """Everything that can be set. Sections bear the stages' names.
 
@@ -27,6 +65,7 @@ class Settings(BaseModel):
         workers: threads that work on tiles; it never changes a result.
         prepare, detect, publish: the stages' own settings; series: of `detect` where scenes are many.
         providers: settings of providers by name, as each provider documents them.
+        scan, notify: what unattended runs ask and whom they tell.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -36,7 +75,13 @@ class Settings(BaseModel):
     detect: DetectSettings = DetectSettings()
     series: SeriesDetectSettings = SeriesDetectSettings()
     publish: PublishSettings = PublishSettings()
+    scan: ScanSettings = ScanSettings()
+    notify: NotifySettings = NotifySettings()
     providers: dict[str, dict[str, str | int | float | bool]] = Field(default_factory=dict)
+
+    def recipe(self) -> dict[str, Any]:
+        """All that can change a result, as plain JSON values: part of a run's id, and written into its manifest."""
+        return self.model_dump(mode="json", exclude={"workers", "scan", "notify"})
 
 
 def load_settings(workspace: Path, *, workers: int | None = None, fdr: float | None = None) -> Settings:
@@ -60,7 +105,7 @@ def load_settings(workspace: Path, *, workers: int | None = None, fdr: float | N
     if fdr is not None:
         given["detect"] = {**given.get("detect", {}), "fdr": fdr}
     _refuse_unknown(path, given, Settings.model_fields)
-    for name in ("prepare", "detect", "series", "publish"):
+    for name in ("prepare", "detect", "series", "publish", "scan", "notify"):
         section = given.get(name, {})
         if not isinstance(section, dict):
             raise ConfigurationError(f"{path}: {name} must be a section, [{name}].")

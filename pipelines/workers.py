@@ -1,10 +1,17 @@
-"""Who does the work of tiles: threads here, or a Dask cluster elsewhere. The only room that imports Dask."""
+"""Who does the work: threads for tiles, or a Dask cluster; processes for sites. The only room that imports Dask."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from concurrent.futures import Executor, ThreadPoolExecutor
+import ctypes
+import multiprocessing
+import os
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
+from types import FrameType
+from typing import Protocol, TypeVar
 
 from geo.errors import MissingExtraError
 
@@ -17,12 +24,81 @@ def executor(workers: int, dask_address: str | None = None) -> Iterator[Executor
     Raises MissingExtraError where Dask is asked for and not installed.
     """
     if dask_address is None:
-        with ThreadPoolExecutor(max_workers=max(1, workers), thread_name_prefix="tiles") as pool:
+        pool = ThreadPoolExecutor(max_workers=max(1, workers), thread_name_prefix="tiles")
+        try:
             yield pool
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)  # who is asked to stop begins no further tile
         return
     try:
         from distributed import Client
     except ImportError as missing:
         raise MissingExtraError("distributed", "dask") from missing
-    with Client(dask_address) as client, client.get_executor() as pool:
-        yield pool
+    with Client(dask_address) as client, client.get_executor() as cluster:
+        yield cluster
+
+
+R = TypeVar("R", covariant=True)
+
+
+class Terminated(KeyboardInterrupt):
+    """A signal asked the program to stop; it unwinds as it would for Ctrl-C."""
+
+    def __init__(self, signum: int) -> None:
+        """Keep the signal: the exit code is 128 and its number."""
+        super().__init__(signum)
+        self.exit_code = 128 + signum
+
+
+def stop_on_signals() -> None:
+    """From now on SIGTERM and SIGHUP end the program as Ctrl-C does: half-made files are removed on the way out."""
+
+    def stop(signum: int, _frame: FrameType | None) -> None:
+        raise Terminated(signum)
+
+    for signum in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(signum, stop)
+
+
+class Job(Protocol[R]):
+    """Work that can be sent to another process."""
+
+    def __call__(self, executor: Executor) -> R:
+        """Do it, tiles on `executor`."""
+        ...
+
+
+def in_processes(jobs: Sequence[Job[R]], at_once: int) -> Iterator[R]:
+    """Do jobs in processes of their own, `at_once` at a time; yield what each gives as it ends.
+
+    The processes are spawned, so that they inherit no lock, and end with this one, however it ends.
+    """
+    pool = ProcessPoolExecutor(
+        min(at_once, max(1, len(jobs))),
+        mp_context=multiprocessing.get_context("spawn"),
+        initializer=_end_with,
+        initargs=(os.getpid(),),
+    )
+    try:
+        for future in as_completed([pool.submit(_do, job) for job in jobs]):
+            yield future.result()
+    except BaseException:
+        for child in multiprocessing.active_children():
+            child.terminate()
+        raise
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _do(job: Job[R]) -> R:
+    with executor(1) as pool:
+        return job(pool)
+
+
+def _end_with(parent: int) -> None:
+    """Ask the kernel to end this process when its parent dies: else it would keep its site's lock."""
+    stop_on_signals()
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+        if os.getppid() != parent:
+            os._exit(1)

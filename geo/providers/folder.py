@@ -124,6 +124,15 @@ class Folder:
         """Return what `fetch` asks for: the file's name and what the user says about it."""
         return {"file": scene.href, "options": self.options.told()}
 
+    def version(self, scene: Scene) -> str:
+        """Size and time of change of a scene's file: people may replace it under the same name."""
+        place = Path(self.source)
+        try:
+            facts = (place / scene.href if place.is_dir() else place).stat()
+        except OSError as error:
+            return f"gone: {error.strerror}"
+        return f"{facts.st_size} {facts.st_mtime_ns}"
+
     def _scene(self, path: Path) -> Scene:
         """Look at one image and at the STAC item beside it."""
         if _SIDECARS.search(path.name):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 
 from shapely.geometry import Polygon, mapping
@@ -60,6 +61,13 @@ class Context:
         """No site: two images, and perhaps an area of interest."""
         place = Place(id="comparison", name=name, geometry=None if area is None else dict(mapping(area)))
         return cls(place=place, area=area)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of all that is said of the place: zones drawn anew are another question."""
+        if self.site is not None:
+            return self.site.digest
+        return hashlib.sha256(self.place.model_dump_json().encode()).hexdigest()
 
 
 def ground_of(site: Site) -> BaseGeometry:
