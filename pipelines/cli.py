@@ -111,7 +111,12 @@ TABLE = {
     "doctor": ("commands", "Check what a run needs: libraries, disk, clock, credentials, site files."),
     "init": ("site_commands", "Make a workspace: aois/ for site files, outputs/, and a commented sitewatch.toml."),
     "scan": ("scan_command", "Fetch, prepare, compare, assess and publish: cron's command."),
+    "schedule": ("status_commands", "Print the crontab line and the systemd units that scan this workspace every day."),
     "sites": ("site_commands", "List, show, check and add the sites of a workspace."),
+    "status": (
+        "status_commands",
+        "Tell for every site when it was last looked at and seen, what stands there, and who is blind since when.",
+    ),
     "verify": ("commands", "Prove that archive and results are what was written."),
 }
 

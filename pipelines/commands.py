@@ -31,11 +31,14 @@ def settings_of(session: Session, **given: Any) -> Settings:
 @shared
 def demo(session: Session, out: Path, seed: int) -> None:
     """Run the whole pipeline on a simulated site and print the report's path."""
+    from pipelines.demo import END
     from pipelines.demo import demo as run_demo
+    from pipelines.status import write_index
 
     settings = settings_of(session)
     with executor(settings.workers) as pool:
         outcome = run_demo(out, seed=seed, settings=settings, now=session.now, executor=pool, tell=session.tell)
+    write_index(out, settings=settings, now=END)  # the day on which the simulated story ends
     if session.as_json:
         session.say(json.dumps(outcome.to_json()))
         return

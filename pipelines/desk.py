@@ -122,8 +122,7 @@ class Desk:
         if is_pair and findings.observability.state == "change":
             subjects += [f"{event.kind} first seen on {event.after_scene}" for event in findings.events]
         if subjects:
-            where = (self.runs / run_id / "report.html").absolute()
-            self.ledger.alert(self.site.id, run_id, subjects, f"{findings.summary} {where}", now=self.now)
+            self.ledger.alert(self.site.id, run_id, subjects, findings.summary, now=self.now)
 
     def unchanged(self, is_same: Callable[[str], bool]) -> SiteOutcome | None:
         """The newest run again, if it was made of the very same things; None if it was not, or is not whole."""

@@ -13,6 +13,8 @@ from typing import Literal
 from geo.errors import ConfigurationError, IntegrityError
 
 State = Literal["change", "no-change", "not-observed", "not-distinguishable", "failed", "pending"]
+WAITS = "waits for the next run"
+"""How the reason of a scene begins that was found and not yet fetched."""
 Channel = Literal["told", "sent"]
 
 # Each step is applied once, in order, in one transaction with the record of it.
@@ -102,6 +104,7 @@ class Alert:
     site: str
     run: str
     sentence: str
+    recorded: datetime
 
 
 class Ledger:
@@ -188,10 +191,20 @@ class Ledger:
         rows = self._db.execute("SELECT site, run, state, reason, recorded FROM runs ORDER BY recorded, run")
         return {site: Ending(run, state, reason, datetime.fromisoformat(at)) for site, run, state, reason, at in rows}
 
-    def pending(self) -> dict[str, int]:
+    def waiting_scenes(self) -> dict[str, int]:
         """How many scenes of each site still wait to be fetched; sites without one are left out."""
-        rows = self._db.execute("SELECT site, count(*) FROM observations WHERE state = 'pending' GROUP BY site")
+        rows = self._db.execute(
+            "SELECT site, count(*) FROM observations WHERE state = 'pending' AND reason LIKE ? GROUP BY site",
+            (f"{WAITS}%",),
+        )
         return dict(rows.fetchall())
+
+    def alerts(self) -> list[Alert]:
+        """All that people were or are to be told, newest first."""
+        rows = self._db.execute(
+            "SELECT site, run, min(sentence), min(recorded) FROM alerts GROUP BY site, run ORDER BY 4 DESC, site, run"
+        )
+        return [Alert(site, run, sentence, datetime.fromisoformat(at)) for site, run, sentence, at in rows]
 
     def alert(self, site: str, run: str, subjects: Iterable[str], sentence: str, *, now: datetime) -> None:
         """Put a sentence on the list of what is to be told, for those of its subjects that were never on it."""
@@ -202,10 +215,10 @@ class Ledger:
     def waiting(self, channel: Channel) -> list[Alert]:
         """What was not yet told or sent, oldest first: one sentence a run."""
         rows = self._db.execute(
-            f"SELECT site, run, min(sentence) FROM alerts WHERE {channel} IS NULL"  # noqa: S608 - one of two words
-            " GROUP BY site, run ORDER BY min(recorded), site, run"
+            f"SELECT site, run, min(sentence), min(recorded) FROM alerts WHERE {channel} IS NULL"  # noqa: S608 - one of two words
+            " GROUP BY site, run ORDER BY 4, site, run"
         )
-        return [Alert(*row) for row in rows]
+        return [Alert(site, run, sentence, datetime.fromisoformat(at)) for site, run, sentence, at in rows]
 
     def done(self, channel: Channel, alerts: Iterable[Alert], *, now: datetime) -> None:
         """Write that alerts were told or sent."""

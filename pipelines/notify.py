@@ -15,6 +15,7 @@ from pipelines.ledger import Alert, Ledger
 from pipelines.settings import NotifySettings
 
 USER, PASSWORD = "SITEWATCH_SMTP_USER", "SITEWATCH_SMTP_PASSWORD"
+NAMED = 3
 
 
 def mark_told(outputs: Path, alerts: tuple[Alert, ...], *, now: datetime) -> None:
@@ -22,6 +23,12 @@ def mark_told(outputs: Path, alerts: tuple[Alert, ...], *, now: datetime) -> Non
     if alerts:
         with Ledger(outputs / "sitewatch.db") as ledger:
             ledger.done("told", alerts, now=now)
+
+
+def told(alert: Alert, outputs: Path) -> str:
+    """An alert in one line: the site, the sentence, the report."""
+    report = (outputs / "runs" / alert.site / alert.run / "report.html").absolute()
+    return f"{alert.site}: {alert.sentence} {report}"
 
 
 @dataclass(frozen=True)
@@ -57,27 +64,29 @@ class Notifier:
             faults = []
             for way in ways:
                 try:
-                    way(alerts, now)
+                    way({alert: told(alert, outputs) for alert in alerts}, now)
                 except SitewatchError as error:
                     faults.append(f"{len(alerts)} alerts were not sent and wait for the next run: {error}")
             if not faults:
                 ledger.done("sent", alerts, now=now)
         return faults
 
-    def _hook(self, alerts: list[Alert], now: datetime) -> None:
-        told = [{"site": a.site, "run": a.run, "text": a.sentence} for a in alerts]
-        text = "\n".join(f"{a.site}: {a.sentence}" for a in alerts)
-        post(self.settings.webhook or "", {"text": text, "alerts": told, "time": now.isoformat()})
+    def _hook(self, alerts: Mapping[Alert, str], now: datetime) -> None:
+        items = [{"site": alert.site, "run": alert.run, "text": line} for alert, line in alerts.items()]
+        post(
+            self.settings.webhook or "", {"text": "\n".join(alerts.values()), "alerts": items, "time": now.isoformat()}
+        )
 
-    def _mail(self, alerts: list[Alert], now: datetime) -> None:
+    def _mail(self, alerts: Mapping[Alert, str], now: datetime) -> None:
         settings = self.settings
         message = EmailMessage()
         sites = sorted({alert.site for alert in alerts})
-        message["Subject"] = f"sitewatch: change at {', '.join(sites[:3])}" + (" and others" if len(sites) > 3 else "")
+        more = " and others" if len(sites) > NAMED else ""
+        message["Subject"] = f"sitewatch: change at {', '.join(sites[:NAMED])}{more}"
         message["From"] = settings.mail_from or settings.mail_to
         message["To"] = settings.mail_to
         message["Date"] = format_datetime(now)
-        message.set_content("\n\n".join(f"{alert.site}: {alert.sentence}" for alert in alerts) + "\n")
+        message.set_content("\n\n".join(alerts.values()) + "\n")
         send_mail(
             settings.smtp or "localhost:25", message, user=self.environ.get(USER), password=self.environ.get(PASSWORD)
         )

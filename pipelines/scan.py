@@ -24,6 +24,7 @@ from pipelines.desk import Asked, Desk, SiteOutcome, Tell
 from pipelines.due import in_order, look_of, nothing_new
 from pipelines.ledger import Alert, Ledger
 from pipelines.lock import held
+from pipelines.notify import told
 from pipelines.pair_scan import scan_pair
 from pipelines.series_scan import affordable, is_series, scan_series, wanted
 from pipelines.settings import Settings
@@ -44,6 +45,7 @@ class Outcome:
     """
 
     sites: tuple[SiteOutcome, ...]
+    outputs: Path
     alerts: tuple[Alert, ...] = ()
     resting: int = 0
     unasked: int = 0
@@ -51,7 +53,7 @@ class Outcome:
     def lines(self, *, quiet: bool) -> Iterator[str]:
         """A line a site; where nobody watches, a line an alert. Failures are told by `raise_for_failures`."""
         if quiet:
-            yield from (f"{alert.site}: {alert.sentence}" for alert in self.alerts)
+            yield from (told(alert, self.outputs) for alert in self.alerts)
             return
         for site in self.sites:
             if site.error is None:
@@ -65,7 +67,7 @@ class Outcome:
         """Plain values for --json."""
         return {
             "sites": [site.to_json() for site in self.sites],
-            "alerts": [{"site": a.site, "run": a.run, "sentence": a.sentence} for a in self.alerts],
+            "alerts": [{"site": a.site, "run": a.run, "sentence": told(a, self.outputs)} for a in self.alerts],
             "resting": self.resting,
             "unasked": self.unasked,
         }
@@ -120,7 +122,11 @@ def scan(
             alerts = tuple(ledger.waiting("told"))
     outcomes.sort(key=lambda outcome: names.index(outcome.site_id))
     return Outcome(
-        sites=tuple(outcomes), alerts=alerts, resting=len(sites) - len(names), unasked=len(names) - len(outcomes)
+        sites=tuple(outcomes),
+        outputs=outputs,
+        alerts=alerts,
+        resting=len(sites) - len(names),
+        unasked=len(names) - len(outcomes),
     )
 
 

@@ -15,7 +15,7 @@ from pipelines.acquire import acquire
 from pipelines.acquire import kept as in_archive
 from pipelines.assess import Considered, Context, Findings, unused_state
 from pipelines.desk import Desk, SiteOutcome, resolution_m, unusable
-from pipelines.ledger import Observation
+from pipelines.ledger import WAITS, Observation
 from pipelines.series_run import SeriesRun, TooFewLooksError, carry_out_series
 
 FEWEST_SCENES = 6
@@ -74,7 +74,7 @@ def affordable(
     archive = desk.outputs / "archive"
     missing = [s for s in scenes if in_archive(s, provider, query, archive, desk.site.id) is None]
     late = {scene.id for scene in sorted(missing, key=lambda s: str(s.time))[most:]}
-    reason = f"waits for the next run: {most} scenes are fetched in one"
+    reason = f"{WAITS}: {most} scenes are fetched in one"
     return [s for s in scenes if s.id not in late], tuple(
         Considered(scene=s, clear_fraction=None, reason=reason) for s in scenes if s.id in late
     )

@@ -6,24 +6,19 @@ the page's content security policy names them by their hashes.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
 from geo.files.atomic import atomic_path
-from geo.files.text import clean
 from pipelines.assess import Findings
 from pipelines.publish.drawing import as_marks, legend_marks, outlines_of_events, outlines_of_zones
+from pipelines.publish.pages import csp_hash, template, text_of
 from pipelines.publish.pictures import Picture, change_picture, corner_words, data_uri, north
 from pipelines.publish.rows import (
     building_table,
@@ -91,13 +86,13 @@ def write_report(folder: Path, page: Page) -> Path:
 
 def report_html(page: Page) -> str:
     """The report as text."""
-    css, js = _part("report.css"), _part("report.js")
+    css, js = text_of("report.css"), text_of("report.js")
     context = _about(page) | _pictures(page) | _lists(page)
     context |= {
         # Markup, as these two are ours; a hash covers the exact bytes between the tags.
-        "css": Markup(css), "css_hash": _hash(css), "js": Markup(js), "js_hash": _hash(js),  # noqa: S704
+        "css": Markup(css), "css_hash": csp_hash(css), "js": Markup(js), "js_hash": csp_hash(js),  # noqa: S704
     }  # fmt: skip
-    return _templates().get_template("report.html.j2").render(**context) + "\n"
+    return template("report.html.j2").render(**context) + "\n"
 
 
 def _about(page: Page) -> dict[str, Any]:
@@ -201,37 +196,6 @@ def _perimeter_interval(findings: Findings) -> str:
     if perimeter is None or not any(segment.status == "changed" for segment in perimeter.segments):
         return "no change along the line was found"
     return f"the ground along the line changed within {interval(perimeter.not_before, perimeter.not_after)}"
-
-
-@cache
-def _part(name: str) -> str:
-    return files("pipelines.publish").joinpath("templates", name).read_text(encoding="utf-8")
-
-
-def _hash(text: str) -> str:
-    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode("ascii")
-
-
-@cache
-def _templates() -> jinja2.Environment:
-    return jinja2.Environment(
-        loader=jinja2.PackageLoader("pipelines.publish"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        finalize=_finalize,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-
-
-def _finalize(value: Any) -> Any:
-    # Markup is a kind of str, so the exact type tells our own parts from texts from outside.
-    if type(value) is str:
-        return value if value.startswith("data:image/webp;base64,") else clean(value)
-    if not isinstance(value, str | int | float | jinja2.Undefined):
-        # A table's row named like a method of dict would print the method, and with it an address in memory.
-        raise TypeError(f"the report cannot show a {type(value).__name__}")
-    return value
 
 
 def _sentence(text: str) -> str:
