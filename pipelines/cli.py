@@ -17,6 +17,7 @@ import click
 
 from geo.errors import ChangeFound, NothingObservable, SitewatchError, UsageError
 from pipelines import __version__
+from pipelines.workers import Terminated
 
 INTERRUPTED = 130
 CONTEXT: dict[str, Any] = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -166,7 +167,7 @@ def run(words: Sequence[str]) -> int:
         return done.exit_code
     except BrokenPipeError:  # the reader of a pipe went away, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except (Exception, KeyboardInterrupt) as error:
+    except (Exception, KeyboardInterrupt, Terminated) as error:
         if verbose:
             traceback.print_exc()
         text, code = _sentence(error)
@@ -180,7 +181,7 @@ def _sentence(error: BaseException) -> tuple[str, int]:
     """What to say of an error, and the exit code."""
     if isinstance(error, SitewatchError):
         return str(error), error.exit_code
-    if isinstance(error, click.Abort | KeyboardInterrupt):
+    if isinstance(error, click.Abort | KeyboardInterrupt | Terminated):
         return "Stopped.", getattr(error, "exit_code", INTERRUPTED)
     if isinstance(error, click.UsageError) and error.ctx is not None:
         return f"{error.format_message()} See: {error.ctx.command_path} --help", UsageError.exit_code

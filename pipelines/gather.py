@@ -25,6 +25,7 @@ from pipelines.acquire import Source, acquire, kept, provider_for
 from pipelines.ledger import Ledger, Observation
 from pipelines.lock import held
 from pipelines.settings import Settings
+from pipelines.workers import Terminated
 
 Progress = Callable[[int, int], None]
 COSTS = ("bytes", "requests", "processing_units")
@@ -152,7 +153,7 @@ def _fetch_all(
             for done in as_completed(running):
                 rows.append(done.result())
                 progress(len(rows), len(scenes))
-        except (SitewatchError, KeyboardInterrupt):
+        except (SitewatchError, KeyboardInterrupt, Terminated):
             pool.shutdown(wait=True, cancel_futures=True)
             raise
     return rows

@@ -19,7 +19,7 @@ from pipelines.scan import Asked, Outcome
 from pipelines.scan import scan as run_scan
 from pipelines.settings import ScanSettings, load_settings
 from pipelines.status import write_index
-from pipelines.workers import executor
+from pipelines.workers import Terminated, executor
 
 
 @click.command(epilog="Example: sitewatch scan national-centre --provider folder --source images/")
@@ -64,7 +64,7 @@ def scan(session: Session, sites: tuple[str, ...], **words: Any) -> None:
         for fault in faults:
             click.echo(f"sitewatch: {fault}", err=True)
         outcome.raise_for_failures()
-    except (SitewatchError, KeyboardInterrupt):
+    except (SitewatchError, Terminated):
         notifier.ping("fail")
         raise
     notifier.ping("")

@@ -41,8 +41,8 @@ def executor(workers: int, dask_address: str | None = None) -> Iterator[Executor
 R = TypeVar("R", covariant=True)
 
 
-class Terminated(KeyboardInterrupt):
-    """A signal asked the program to stop; it unwinds as it would for Ctrl-C."""
+class Terminated(BaseException):
+    """A signal asked the program to stop: it unwinds, and half-made files are removed on the way out."""
 
     def __init__(self, signum: int) -> None:
         """Keep the signal: the exit code is 128 and its number."""
@@ -51,12 +51,12 @@ class Terminated(KeyboardInterrupt):
 
 
 def stop_on_signals() -> None:
-    """From now on SIGTERM and SIGHUP end the program as Ctrl-C does: half-made files are removed on the way out."""
+    """From now on SIGTERM, SIGHUP and SIGINT raise Terminated."""
 
     def stop(signum: int, _frame: FrameType | None) -> None:
         raise Terminated(signum)
 
-    for signum in (signal.SIGTERM, signal.SIGHUP):
+    for signum in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
         signal.signal(signum, stop)
 
 

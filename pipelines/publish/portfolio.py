@@ -100,8 +100,8 @@ def portfolio_html(rows: Sequence[SiteRow], *, now: datetime) -> str:
         ((happening, row) for row in rows for happening in row.happenings), key=lambda pair: pair[0].told, reverse=True
     )
     words: dict[str, Any] = {
-        "rows": rows, "now": now, "news": news[:MOST_NEWS], "fresh": now - FRESH, "map": _map(rows), "day": _day,
-        "counts": _counts(rows),
+        "rows": rows, "now": now, "news": news[:MOST_NEWS], "fresh": now - FRESH, "map": _map(rows),
+        "day": _day, "iso": _iso_day,        "counts": _counts(rows),
         # Markup, as these two are ours; a hash covers the exact bytes between the tags.
         "css": Markup(css), "css_hash": csp_hash(css), "js": Markup(js), "js_hash": csp_hash(js),  # noqa: S704
     }  # fmt: skip
@@ -131,14 +131,14 @@ def _map(rows: Sequence[SiteRow]) -> dict[str, Any] | None:
     middle = (min(lats) + max(lats)) / 2
     shrink = max(0.2, math.cos(math.radians(middle)))
     span = max(max(lats) - min(lats), (max(lons) - min(lons)) * shrink, 0.2) * 1.25
-    west, north = (min(lons) + max(lons)) / 2 - span / shrink / 2, middle + span * 0.35
+    west, north = (min(lons) + max(lons)) / 2 - span / shrink / 2, middle + span * 0.25
     scale = _MAP_W / span
     step = next((s for s in _GRATICULE if span / s <= 6), _GRATICULE[-1])
 
     def at(lon: float, lat: float) -> tuple[float, float]:
         return round((lon - west) * shrink * scale, 1), round((north - lat) * scale, 1)
 
-    low = min(*lats, north - span * 0.7)
+    low = min(*lats, north - span * 0.5)
     height = round((north - low) * scale + 20, 1)
     xs = [k * step for k in range(math.ceil(west / step), math.floor((west + span / shrink) / step) + 1)]
     ys = [k * step for k in range(math.ceil((north - height / scale) / step), math.floor(north / step) + 1)]
@@ -153,6 +153,10 @@ def _map(rows: Sequence[SiteRow]) -> dict[str, Any] | None:
 
 def _day(time: datetime | None) -> str:
     return "never" if time is None else f"{time.day} {time:%B %Y}"
+
+
+def _iso_day(time: datetime | None) -> str:
+    return "never" if time is None else f"{time:%Y-%m-%d}"
 
 
 def _iso(time: datetime | None) -> str | None:
