@@ -110,6 +110,10 @@ TABLE = {
     "compare": ("commands", "Compare two rasters: one change map and report."),
     "demo": ("commands", "Run the whole pipeline on a simulated site."),
     "doctor": ("commands", "Check what a run needs: libraries, disk, clock, credentials, site files."),
+    "export": (
+        "exchange_command",
+        "Write the findings of all sites as CSV, GeoJSON, an Atom feed and a STAC catalogue.",
+    ),
     "init": ("site_commands", "Make a workspace: aois/ for site files, outputs/, and a commented sitewatch.toml."),
     "scan": ("scan_command", "Fetch, prepare, compare, assess and publish: cron's command."),
     "schedule": ("status_commands", "Print the crontab line and the systemd units that scan this workspace every day."),
