@@ -259,9 +259,9 @@ def _landing(store: Store) -> dict[str, Any]:
 
 
 @contextmanager
-def serving(root: Path) -> Iterator[Store]:
+def serving(root: Path, kind: type[Store] = Store) -> Iterator[Store]:
     """Serve a folder as a store, with an empty catalogue to fill."""
-    store = Store(root)
+    store = kind(root)
     handler = type("Bound", (Handler,), {"store": store})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.daemon_threads = True
