@@ -115,6 +115,7 @@ TABLE = {
         "Write the findings of all sites as CSV, GeoJSON, an Atom feed and a STAC catalogue.",
     ),
     "init": ("site_commands", "Make a workspace: aois/ for site files, outputs/, and a commented sitewatch.toml."),
+    "review": ("review_commands", "Take analysts' verdicts out of a workspace, and in."),
     "scan": ("scan_command", "Fetch, prepare, compare, assess and publish: cron's command."),
     "schedule": ("status_commands", "Print the crontab line and the systemd units that scan this workspace every day."),
     "sites": ("site_commands", "List, show, check and add the sites of a workspace."),

@@ -21,6 +21,7 @@ from geo.sites import Site
 from pipelines.acquire import Source
 from pipelines.assess import Considered, Event, Findings
 from pipelines.ledger import Ledger, State
+from pipelines.reviewed import Reviewed, reviewed
 from pipelines.settings import Settings
 
 PIXELS_M = (0.3, 0.5, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 20.0, 30.0, 60.0)
@@ -146,6 +147,10 @@ class Desk:
         self.ledger.finish(f"{self.now:%Y%m%dT%H%M%SZ}-blind-{self.site.id}", self.site.id, "not-observed", why,
                            now=self.now)  # fmt: skip
         return SiteOutcome(site_id=self.site.id, state="not-observed", sentence=f"not observed: {why}.")
+
+    def reviewed(self) -> Reviewed:
+        """What analysts said of the site so far."""
+        return reviewed(self.outputs, self.site.id, now=self.now)
 
     def latest_manifest(self) -> str | None:
         """SHA-256 of the newest complete run's manifest: each run vouches for the one before it."""

@@ -85,6 +85,7 @@ def _question(desk: Desk, provider: Provider, query: Query, scenes: Iterable[Sce
             "settings": desk.settings.recipe(),
             "version": __version__,
             "asked": _told(desk.asked),
+            "reviews": desk.reviewed().digest,
             "scenes": recent,
             "refused": sorted(name for name, _ in getattr(provider, "refused", ())),
         },

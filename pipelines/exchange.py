@@ -16,8 +16,8 @@ from shapely.geometry import mapping, shape
 
 from geo.errors import ConfigurationError
 from geo.files.atomic import atomic_path
+from geo.files.reviews import newest, read_reviews
 from geo.files.vectors import read_sites
-from geo.files.verdicts import read_verdicts
 from geo.sites import RADIUS_M, Site
 from geo.zones import circle, utm_of
 from pipelines.assess import Event, Findings
@@ -25,6 +25,7 @@ from pipelines.assess.words import day
 from pipelines.publish.listing import Listed, catalogue, to_atom, to_csv, to_geojson
 from pipelines.publish.shapes import concerns
 from pipelines.publish.wording import area
+from pipelines.reviewed import reviews_path
 
 CONFIRMED, REJECTED = "confirmed", "rejected"
 
@@ -59,7 +60,8 @@ def export(workspace: Path, out: Path, *, public: bool, now: datetime) -> Export
         if findings is None:
             left_out.append(f"{site.id}: no complete run")
             continue
-        verdicts = read_verdicts(outputs / "review" / f"{site.id}.gpkg")
+        reviewed = newest(read_reviews(reviews_path(outputs, site.id)))
+        verdicts = {name: review.verdict for name, review in reviewed.items()}
         listed += _public(site, findings, verdicts) if public else _all(findings, verdicts, outputs, out)
     texts = {
         "findings.csv": to_csv(listed),

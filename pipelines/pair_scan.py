@@ -81,6 +81,7 @@ class _PairScan:
             settings=desk.settings,
             now=desk.now,
             previous_manifest=desk.latest_manifest(),
+            reviews=desk.reviewed(),
         )
 
     def _look(self, scene: Scene) -> Look:

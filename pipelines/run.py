@@ -19,6 +19,7 @@ from pipelines.assess import Context, Findings, assess
 from pipelines.detect import detect
 from pipelines.prepare import prepare
 from pipelines.publish import Lineage, publish
+from pipelines.reviewed import Reviewed
 from pipelines.settings import Settings
 
 
@@ -37,6 +38,7 @@ class Run:
         settings: with every default filled in.
         now: the run's clock.
         refuse_unregistered: raise where the scenes lie too far off each other to be compared honestly.
+        reviews: what analysts said so far, and how it applies to this run's events.
         previous_manifest: SHA-256 of the manifest of the site's run before this one, or None.
     """
 
@@ -48,6 +50,7 @@ class Run:
     now: datetime
     refuse_unregistered: bool = True
     previous_manifest: str | None = None
+    reviews: Reviewed = Reviewed()  # noqa: RUF009 - frozen
 
     @property
     def id(self) -> str:
@@ -57,6 +60,7 @@ class Run:
             "inputs": [self.before.sha256, self.after.sha256],
             "settings": self.settings.recipe(),
             "version": __version__,
+            **self.reviews.recipe,
         }
         digest = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()
         return f"{self.now:%Y%m%dT%H%M%SZ}-{digest[:8]}"
@@ -81,7 +85,10 @@ def carry_out(run: Run, folder: Path, executor: Executor) -> Findings:
             raise UnregisteredError(f"{run.after.scene.id} lies too far off {run.before.scene.id} to be compared.")
         change_map = detect(pair, folder=work, settings=run.settings.detect, executor=executor)
         findings = assess(pair, change_map, run.context, run_id=run.id, now=run.now)
-        lineage = Lineage(previous_manifest=run.previous_manifest, settings=run.settings.recipe())
+        lineage = Lineage(
+            previous_manifest=run.previous_manifest, settings=run.settings.recipe(), review=run.reviews.path,
+            verdicts=run.reviews.judge(findings.events),
+        )  # fmt: skip
         publish(
             findings, pair, change_map, folder=made, settings=run.settings.publish, now=run.now, lineage=lineage,
             executor=executor,

@@ -26,6 +26,7 @@ from pipelines.assess import Context, Event, Findings, assess_series
 from pipelines.detect import SeriesMap, WallSeen, WallSettings, covered, detect_series, watch_wall, write_layers
 from pipelines.prepare import Pair, Series, prepare_series
 from pipelines.publish import Lineage, publish
+from pipelines.reviewed import Reviewed
 from pipelines.settings import Settings
 
 FEWEST_LOOKS = 5
@@ -48,6 +49,7 @@ class SeriesRun:
         settings: with every default filled in.
         now: the run's clock.
         earlier: events of the site's run before this one; the same event keeps its id.
+        reviews: what analysts said so far, and how it applies to this run's events.
         previous_manifest: SHA-256 of that run's manifest, or None.
     """
 
@@ -59,6 +61,7 @@ class SeriesRun:
     now: datetime
     earlier: Sequence[Event] = ()
     previous_manifest: str | None = None
+    reviews: Reviewed = Reviewed()  # noqa: RUF009 - frozen
 
     @property
     def id(self) -> str:
@@ -68,6 +71,7 @@ class SeriesRun:
             "inputs": sorted(record.sha256 for record in (*self.scenes, *self.radar)),
             "settings": self.settings.recipe(),
             "version": __version__,
+            **self.reviews.recipe,
         }
         digest = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()
         return f"{self.now:%Y%m%dT%H%M%SZ}-{digest[:8]}"
@@ -107,6 +111,8 @@ def carry_out_series(run: SeriesRun, folder: Path, executor: Executor) -> Findin
         lineage = Lineage(
             previous_manifest=run.previous_manifest,
             settings=run.settings.recipe(),
+            review=run.reviews.path,
+            verdicts=run.reviews.judge(findings.events),
             inputs=sorted((*run.scenes, *run.radar), key=lambda r: (str(r.scene.time), r.scene.id)),
         )
         layers = write_layers(seen, work)

@@ -50,6 +50,7 @@ def scan_series(desk: Desk, provider: Provider, query: Query, scenes: Sequence[S
         now=desk.now,
         earlier=desk.earlier_events(),
         previous_manifest=desk.latest_manifest(),
+        reviews=desk.reviewed(),
     )
     same, known = desk.unchanged(run.is_run), {o.scene for o in desk.ledger.observations(desk.site.id)}
     if same is not None:

@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from shapely.geometry import box, mapping
 from shapely.geometry.base import BaseGeometry
 
 from geo.files.atomic import atomic_path
@@ -18,7 +19,8 @@ from geo.files.text import cleaned
 from geo.grid import Grid
 from pipelines.assess import Findings
 from pipelines.assess.findings import Geometry
-from pipelines.publish.shapes import Numbered, grid_of, in_grid
+from pipelines.publish.settings import Lineage
+from pipelines.publish.shapes import Numbered, footprint, grid_of, in_grid
 from pipelines.publish.wording import event_title
 
 FILE = "findings.gpkg"
@@ -32,7 +34,7 @@ _EVENT: dict[str, Column] = {
     "number": "integer", "id": "text", "title": "text", "kind": "text", "direction": "text", "zone": "text",
     "confidence": "text", "confidence_reason": "text", "confirmed": "boolean", "p": "real", "score": "real",
     "area_m2": "real", "area_px": "integer", "not_before": "time", "not_after": "time", "gap_reason": "text",
-    "before_scene": "text", "after_scene": "text", "simulated": "boolean",
+    "before_scene": "text", "after_scene": "text", "verdict": "text", "reviewer": "text", "simulated": "boolean",
 }  # fmt: skip
 _SEGMENT: dict[str, Column] = {
     "id": "text", "look": "text", "status": "text", "material": "text", "start_m": "real", "end_m": "real", "p": "real",
@@ -47,6 +49,10 @@ _BUILDING: dict[str, Column] = {
 _SITE: dict[str, Column] = {
     "id": "text", "name": "text", "location_class": "text", "location_source": "text", "state": "text",
     "state_reason": "text", "run_id": "text", "simulated": "boolean",
+}  # fmt: skip
+_SCENE: dict[str, Column] = {
+    "id": "text", "time": "time", "sensor": "text", "role": "text", "used": "boolean", "reason": "text",
+    "clear_fraction": "real", "registration": "text", "sha256": "text", "simulated": "boolean",
 }  # fmt: skip
 _CONTROL: dict[str, Column] = {
     "id": "text", "area_m2": "real", "observed_fraction": "real", "flagged_fraction": "real",
@@ -69,6 +75,10 @@ def tables(findings: Findings, events: Sequence[Numbered], layers: Sequence[Laye
     controls = [c for c in findings.calibration.controls if c.geometry is not None]
     site = [] if findings.site.geometry is None else [findings.site.geometry]
 
+    rows, cols = grid.shape
+    frame: Geometry = footprint(grid) or dict(mapping(box(0, 0, cols, rows)))
+    frames = [frame] * len(findings.scenes)
+
     def table(name: str, columns: dict[str, Column], rows: list[dict[str, Any]], places: Sequence[Any]) -> Table:
         made = [in_grid(place, grid) for place in places]
         kind = "MultiLineString" if name == "perimeter_segments" else "MultiPolygon"
@@ -81,17 +91,18 @@ def tables(findings: Findings, events: Sequence[Numbered], layers: Sequence[Laye
         table("perimeter_segments", _SEGMENT, segment_rows(findings), lines),
         table("buildings", _BUILDING, building_rows(findings), [b.geometry for b in findings.buildings]),
         table("site", _SITE, site_rows(findings) if site else [], site),
+        table("scenes", _SCENE, [s.model_dump(include=set(_SCENE)) for s in findings.scenes], frames),
         table("controls", _CONTROL, [c.model_dump() for c in controls], [c.geometry for c in controls]),
     ]
 
 
 def write_features(
-    folder: Path, findings: Findings, events: Sequence[Numbered], layers: Sequence[Layer], *, review_inside: bool
+    folder: Path, findings: Findings, events: Sequence[Numbered], layers: Sequence[Layer], lineage: Lineage
 ) -> None:
-    """Write findings.geojson and findings.gpkg; with `review_inside`, also the empty table for verdicts."""
+    """Write findings.geojson and findings.gpkg; where verdicts have no file of their own, also a table for them."""
     _write_json(folder / "findings.geojson", collection(findings, events))
     made = tables(findings, events, layers)
-    if review_inside:
+    if lineage.review is None:
         style = next((style_xml(layer) for layer in layers if layer.name == REVIEWS), None)
         made.append(Table(name=REVIEWS, columns=REVIEW_COLUMNS, rows=[], style=style))
     write_geopackage(folder / FILE, made, crs=findings.grid.crs, now=findings.created)
@@ -142,6 +153,8 @@ def event_rows(findings: Findings, events: Sequence[Numbered]) -> list[dict[str,
         {
             **item.event.model_dump(exclude={"geometry", "area_series"}),
             "number": item.number,
+            "verdict": item.verdict.verdict if item.verdict else None,
+            "reviewer": item.verdict.reviewer if item.verdict else None,
             "title": event_title(item.event),
             "simulated": findings.simulated,
         }

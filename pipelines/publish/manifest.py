@@ -20,6 +20,7 @@ from geo.files.sums import SUMS, read_sums, sha256
 from geo.files.text import clean, cleaned
 from geo.scene import SceneRecord
 from pipelines import __version__
+from pipelines.assess.verdicts import Verdict
 
 NAME = "manifest.json"
 SCHEMA = "sitewatch-manifest/1.0"
@@ -61,7 +62,10 @@ class InputEntry(_Model):
 
 
 class Manifest(_Model):
-    """The inventory of a run. `previous` is the SHA-256 of the manifest before it, so that none can vanish unseen."""
+    """The inventory of a run. `previous` is the SHA-256 of the manifest before it, so that none can vanish unseen.
+
+    `verdicts` are those of analysts that the report tells, by event id.
+    """
 
     schema_: str = Field(default=SCHEMA, alias="schema")
     run_id: str
@@ -71,6 +75,7 @@ class Manifest(_Model):
     previous: str | None
     inputs: list[InputEntry]
     settings: dict[str, Any]
+    verdicts: dict[str, Verdict] = {}
     versions: dict[str, str]
     files: list[FileEntry]
 

@@ -42,6 +42,11 @@ REASONS = (
     ("other", "Other (write to the team)"),
 )
 _FOUND, _MAP, _IMAGES = "Findings", "Change map", "Images"
+# The newest verdict in the review file, live; before any was given there, what the run itself took over.
+_VERDICT = (
+    f"coalesce(array_last(relation_aggregate('{REVIEWS}_event_id_changes', 'array_agg', \"verdict\", '',"
+    ' "reviewed_at")), "verdict")'
+)
 _OUTLINES = ("site", "perimeter_segments", "buildings")
 
 
@@ -56,6 +61,7 @@ def layers_of(findings: Findings, lineage: Lineage) -> list[Layer]:
         _vector("perimeter_segments", "Perimeter (solid: wall, dashed: fence)", perimeter_style(), mark),
         _vector("buildings", "Buildings", buildings_style(), mark),
         _vector("controls", "Control ground (unchanged)", _outline("id", PURPLE, "dot", "control"), mark),
+        _vector("scenes", "Scenes: used, and refused with the reason", scenes_style(), mark),
         _vector("site", "Site", _outline("name", BLACK, "dash dot", "site"), mark),
         Layer(
             name=REVIEWS, title="Reviews (verdicts of analysts)", source=f"{review}|layername={REVIEWS}",
@@ -119,25 +125,29 @@ def project_of(findings: Findings, layers: list[Layer]) -> Project:
 
 def changes_style() -> VectorStyle:
     """Outlines by confidence: solid thick, solid, dashed."""
-    entries = tuple(
+    entries = [
         Entry(value=level, label=level, colour=colour, line=line, width_mm=width)
         for level, (colour, line, width) in CONFIDENCE.items()
-    )
+    ]
+    entries.append(Entry(value="rejected", label="rejected by an analyst", colour=UNSEEN, line="dot", width_mm=0.5))
     tip = (
         '<b>[% "number" %] [% "title" %]</b><br>[% "direction" %]<br>'
         "not before [% coalesce(format_date(\"not_before\", 'yyyy-MM-dd'), 'date not stated') %], "
         "not after [% coalesce(format_date(\"not_after\", 'yyyy-MM-dd'), 'date not stated') %]<br>"
-        'chance of a false alarm [% "p" %]'
+        f"chance of a false alarm [% \"p\" %]<br>review: [% coalesce({_VERDICT}, 'none yet') %]"
+        "<br><img src='figures/before_after.png' width='420'>"
     )
+    look = f"if({_VERDICT} = 'rejected', 'rejected', \"confidence\")"
     return VectorStyle(
-        geometry="Polygon", attribute="confidence", entries=entries, label='"number"', time="not_after", tip=tip,
+        geometry="Polygon", attribute=look, entries=tuple(entries), label='"number"', time="not_after", tip=tip,
         title='coalesce("number", \'\') || \' \' || "title"',
         fields=_read_only(
             number="Number in the report", id="Id", title="Finding", kind="Kind", direction="What became what",
             zone="Zone", confidence="Confidence", confidence_reason="Why this confidence",
             p="Chance of a false alarm (0-1)", score="Score", area_m2="Area (m²)", area_px="Area (pixels)",
             not_before="Not before (UTC)", not_after="Not after (UTC)", gap_reason="Why the interval is this wide",
-            before_scene="Scene before", after_scene="Scene after", confirmed="Confirmed", simulated="Simulated",
+            before_scene="Scene before", after_scene="Scene after", confirmed="Confirmed",
+            verdict="Verdict before this run", reviewer="Given by", simulated="Simulated",
         ),
     )  # fmt: skip
 
@@ -188,6 +198,23 @@ def buildings_style() -> VectorStyle:
             id="Id", label="Building", planned="Planned", status="Status", status_reason="Why", area_m2="Area (m²)",
             p="Chance of a false alarm (0-1)", changed_fraction="Share changed", observed_fraction="Share observed",
             not_before="Not before (UTC)", not_after="Not after (UTC)",
+        ),
+    )  # fmt: skip
+
+
+def scenes_style() -> VectorStyle:
+    """The outline that every scene was cut to; its table tells what became of each."""
+    return VectorStyle(
+        geometry="Polygon", attribute="if(\"used\", 'used', 'refused')", title='"id"', time="time",
+        tip='<b>[% "id" %]</b><br>[% "reason" %]',
+        entries=(
+            Entry(value="used", label="used", colour=BLUE, line="dash", width_mm=0.3),
+            Entry(value="refused", label="refused", colour=UNSEEN, line="dot", width_mm=0.3),
+        ),
+        fields=(
+            *_read_only(id="Scene", sensor="Sensor", role="Role", used="Used", reason="Why"),
+            Field(name="time", alias="Time (UTC)", widget="time"),
+            *_read_only(clear_fraction="Clear share of the site", registration="Registration", sha256="SHA-256"),
         ),
     )  # fmt: skip
 

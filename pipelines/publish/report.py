@@ -6,6 +6,7 @@ the page's content security policy names them by their hashes.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,6 +51,8 @@ from pipelines.publish.wording import (
 
 NAME = "report.html"
 _COARSE_PX = 500
+_UNJUDGED = "Most certain first, those at the site before those around it"
+_JUDGED = "What analysts confirmed leads, what they rejected comes last; else " + _UNJUDGED.lower()
 _STATES = {
     "change": ("change", "Change"),
     "no-change": ("no-change", "No change found"),
@@ -111,7 +114,8 @@ def _about(page: Page) -> dict[str, Any]:
     site = findings.site.name
     return {
         "f": findings, "dates": dates, "state_class": state_class, "state_word": state_word,
-        "answers": _answers(findings, events, page.observed),
+        "answers": _answers(findings, [item for item in events if not item.rejected], page.observed),
+        "verdict_words": _verdict_words(events),
         "observed": percent(page.observed), "smallest": smallest(findings), "credits": credits_of(used),
         "perimeter_interval": _perimeter_interval(findings),
         "perimeter_share": percent(findings.perimeter.completeness) if findings.perimeter else "",
@@ -131,6 +135,15 @@ def _answers(findings: Findings, events: list[Numbered], observed: float) -> lis
         ("How sure is it?", how_sure(findings, events)),
         ("What could not be seen?", not_seen(findings, observed)),
     ]
+
+
+def _verdict_words(events: Sequence[Numbered]) -> str:
+    """How many findings analysts looked at, and what they said."""
+    count = Counter(item.verdict.verdict for item in events if item.verdict)
+    if not count:
+        return ""
+    said = ", ".join(f"{number} {word}" for word, number in sorted(count.items()))
+    return f"Analysts' verdicts before this run: {said}; {len(events) - count.total()} not reviewed."
 
 
 def _pictures(page: Page) -> dict[str, Any]:
@@ -172,7 +185,7 @@ def _lists(page: Page) -> dict[str, Any]:
     levels = [{"word": level, "meaning": MEANING[level]} for level in present]
     return {
         "levels": levels, "events": event_table(findings, listed), "left_out": len(page.events) - len(listed),
-        "events_caption": "Most certain first, those at the site before those around it",
+        "events_caption": _JUDGED if any(item.verdict for item in page.events) else _UNJUDGED,
         "segments": segment_table(findings), "buildings": building_table(findings),
         "candidates": _candidates(page), "scenes": scene_table(findings),
         "notes": [f"{scene.id}: {note}" for scene in findings.scenes for note in scene.notes],

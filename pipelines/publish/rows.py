@@ -9,6 +9,7 @@ from typing import Any
 from shapely.geometry import shape
 
 from pipelines.assess import Findings
+from pipelines.assess.verdicts import Verdict
 from pipelines.publish.shapes import Numbered
 from pipelines.publish.wording import area, chance, interval, percent, when
 
@@ -23,11 +24,23 @@ def event_table(findings: Findings, events: Sequence[Numbered]) -> list[dict[str
             "kind": "change of unclear kind" if event.kind == "other" else event.kind, "direction": event.direction,
             "zone": event.zone, "place": _place(event.geometry, findings), "area": area(event.area_m2, event.area_px),
             "interval": interval(event.not_before, event.not_after), "chance": chance(event.p),
-            "why": event.confidence_reason,
+            "why": event.confidence_reason, "review": review_words(item.verdict), "rejected": item.rejected,
         }
         for item in events
         for event in [item.event]
     ]  # fmt: skip
+
+
+def review_words(verdict: Verdict | None) -> str:
+    """What an analyst said, in one sentence."""
+    if verdict is None:
+        return "not reviewed"
+    who = f" by {verdict.reviewer}" if verdict.reviewer else " by an analyst"
+    when_ = f" on {verdict.reviewed_at[:10]}" if verdict.reviewed_at else ""
+    why = f": {verdict.reason}" if verdict.reason else ""
+    sure = f" (confidence {verdict.confidence})" if verdict.confidence else ""
+    carried = "; given to the same ground in an earlier run" if verdict.carried_from else ""
+    return f"{verdict.verdict}{who}{when_}{sure}{why}{carried}"
 
 
 def segment_table(findings: Findings) -> list[dict[str, Any]]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pydantic import BaseModel, ConfigDict, Field
 
 from geo.scene import SceneRecord
+from pipelines.assess.verdicts import Verdicts
 
 
 class PublishSettings(BaseModel):
@@ -41,10 +42,12 @@ class Lineage:
             findings and the pair say of themselves.
         review: relative path, with forward slashes, from the run's folder to the GeoPackage that keeps analysts'
             verdicts; None puts an empty table for them into the run's own findings.gpkg.
+        verdicts: what analysts said of this run's events before it was made, by event id.
         inputs: every kept scene that the run was made from; None means the pair that is shown.
     """
 
     previous_manifest: str | None = None
     settings: Mapping[str, object] | None = field(default=None)
     review: str | None = None
+    verdicts: Verdicts = field(default_factory=dict)
     inputs: Sequence[SceneRecord] | None = None

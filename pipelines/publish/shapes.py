@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from affine import Affine
@@ -15,16 +16,26 @@ from geo.grid import Grid
 from geo.zones import to_grid, to_lonlat, to_pixels
 from pipelines.assess import Findings
 from pipelines.assess.findings import Event, Geometry
+from pipelines.assess.verdicts import CONFIRMED, REJECTED, Verdict, Verdicts
 
 SURROUNDINGS = "surroundings"
 
 
 @dataclass(frozen=True)
 class Numbered:
-    """An event with its number in pictures and tables; the number is None beyond those that are numbered."""
+    """An event with its number in pictures and tables, and what an analyst said of it.
+
+    The number is None beyond those that are numbered, and for what was rejected.
+    """
 
     event: Event
     number: int | None
+    verdict: Verdict | None = None
+
+    @property
+    def rejected(self) -> bool:
+        """True where an analyst said that it is no such change."""
+        return self.verdict is not None and self.verdict.verdict == REJECTED
 
 
 def grid_of(findings: Findings) -> Grid:
@@ -59,10 +70,20 @@ def footprint(grid: Grid) -> Geometry | None:
     return made
 
 
-def numbered(events: Sequence[Event], most: int) -> list[Numbered]:
-    """Number the events as they come (the most certain first), those that concern the site before all others."""
-    ordered = [e for e in events if concerns(e)] + [e for e in events if not concerns(e)]
-    return [Numbered(event, place if place <= most else None) for place, event in enumerate(ordered, start=1)]
+def numbered(events: Sequence[Event], most: int, verdicts: Verdicts = MappingProxyType({})) -> list[Numbered]:
+    """Number the events: what analysts confirmed leads, then those at the site, the most certain first, as they come.
+
+    What analysts rejected stays listed, last and without a number.
+    """
+
+    def order(event: Event) -> tuple[bool, bool, bool]:
+        verdict = verdicts[event.id].verdict if event.id in verdicts else ""
+        return verdict == REJECTED, verdict != CONFIRMED, not concerns(event)
+
+    return [
+        Numbered(event, place if place <= most and not order(event)[0] else None, verdicts.get(event.id))
+        for place, event in enumerate(sorted(events, key=order), start=1)
+    ]
 
 
 def concerns(event: Event) -> bool:

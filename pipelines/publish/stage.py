@@ -65,7 +65,7 @@ def publish(
     lineage = lineage or Lineage()
     told = lineage.settings or {**findings.parameters, "publish": settings.model_dump(mode="json")}
     recorded = plain(told)
-    events = numbered(findings.events, settings.numbered)
+    events = numbered(findings.events, settings.numbered, lineage.verdicts)
     observed = change_map.calibration.observed_px / (pair.grid.shape[0] * pair.grid.shape[1])
 
     view = choose_view(pair, settings)
@@ -73,7 +73,7 @@ def publish(
     with atomic_path(folder / "findings.json") as temporary:
         temporary.write_text(findings.to_json(), encoding="utf-8")
     layers = layers_of(findings, lineage)
-    write_features(folder, findings, events, layers, review_inside=lineage.review is None)
+    write_features(folder, findings, events, layers, lineage)
     write_qgis(folder, findings, layers)
     large = read_picture(folder, pair.grid, FIGURE_PX)
     shown = view.composite.label
@@ -107,6 +107,7 @@ def _seal(
         previous=lineage.previous_manifest,
         inputs=[input_entry(record) for record in inputs],
         settings=recorded,
+        verdicts=dict(lineage.verdicts),
         versions=versions(),
         files=file_entries(folder),
     )

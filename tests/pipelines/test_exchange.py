@@ -5,8 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import shutil
-import sqlite3
-from contextlib import closing
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -19,6 +17,7 @@ from runs import sitewatch
 from seriesworld import Story, write_images, write_site
 from shapely.geometry import shape
 
+from geo.files.reviews import Review, add_reviews
 from geo.sites import RADIUS_M
 from pipelines.publish.listing import ATOM, cell
 
@@ -55,11 +54,7 @@ def change(workspace: Path, kind: str | None = None, **properties: object) -> No
 
 def judge(workspace: Path, verdicts: dict[str, str]) -> None:
     path = workspace / "outputs/review/wood.gpkg"
-    path.parent.mkdir(exist_ok=True)
-    with closing(sqlite3.connect(path)) as db:
-        db.execute("CREATE TABLE IF NOT EXISTS reviews (event_id TEXT, verdict TEXT)")
-        db.executemany("INSERT INTO reviews VALUES (?, ?)", verdicts.items())
-        db.commit()
+    add_reviews(path, [Review(event_id=event, verdict=verdict) for event, verdict in verdicts.items()])
 
 
 def events(workspace: Path) -> list[dict[str, object]]:
@@ -156,7 +151,6 @@ def test_a_sensitive_site_is_not_in_the_public_export(workspace: Path) -> None:
 
 def test_verdicts_that_cannot_be_read_stop_the_export(workspace: Path) -> None:
     """Else rejected findings would be told again."""
-    (workspace / "outputs/review").mkdir()
     (workspace / "outputs/review/wood.gpkg").write_bytes(b"broken" * 300)
     assert sitewatch("export", "-w", workspace, "--out", workspace / "out").code == 6
 

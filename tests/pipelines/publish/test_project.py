@@ -77,7 +77,7 @@ def test_it_opens_after_the_folder_was_moved(utm):
     """All layers are valid and in place, the coordinate system is known, three themes are there."""
     told = utm[0]
     assert (told["read"], told["crs"], told["epsg"]) == (True, True, "EPSG:32648")
-    assert len(told["layers"]) == 10
+    assert len(told["layers"]) == 11
     assert all(told["layers"].values())
     assert all(valid for name, valid in told["layer_crs"].items() if name != "reviews")
     assert told["themes"] == {"After": 2, "Before": 2, "Change": 7}

@@ -158,7 +158,9 @@ def test_the_geopackage_measures_in_metres(utm):
     """Layers are in the run's system, so that areas can be measured; the GeoJSON is longitude, latitude."""
     folder = utm[0]
     layers = [name for name, _ in pyogrio.list_layers(folder / "findings.gpkg")]
-    assert layers == ["changes", "perimeter_segments", "buildings", "site", "controls", "reviews", "layer_styles"]
+    assert layers == [
+        "changes", "perimeter_segments", "buildings", "site", "scenes", "controls", "reviews", "layer_styles",
+    ]  # fmt: skip
     frame = pyogrio.read_dataframe(folder / "findings.gpkg", layer="changes")
     assert frame.crs.to_epsg() == 32648
     np.testing.assert_allclose(frame.area, frame["area_m2"], rtol=1e-4)

@@ -1,0 +1,269 @@
+"""Verdicts are never lost: not by later runs, not by QGIS holding the file, not by a kill of either."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import random
+import shutil
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from runs import sitewatch
+from seriesworld import Story, write_images, write_site
+
+from geo.errors import TemporaryError
+from geo.files import reviews as reviews_file
+from geo.files.reviews import Review, add_reviews, newest, read_reviews
+from pipelines.assess.findings import Event
+from pipelines.assess.verdicts import judged
+from pipelines.publish import create_reviews
+from pipelines.publish.listing import cell
+from pipelines.review import _plain
+
+REVIEWER = Path(__file__).parent.parent / "qgis_reviewer.py"
+QGIS = "/usr/bin/python3"
+STORY = Story(clearing=6, building=9, dates=24)
+ROUNDS = int(os.environ.get("SITEWATCH_SOAK_ROUNDS", "2"))
+AT = datetime(2020, 3, 1, tzinfo=UTC)
+
+
+def has_qgis() -> bool:
+    done = (
+        subprocess.run([QGIS, "-c", "import qgis.core"], capture_output=True, check=False)
+        if Path(QGIS).exists()
+        else None
+    )
+    return done is not None and done.returncode == 0
+
+
+@pytest.fixture(scope="module")
+def scanned(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    workspace = tmp_path_factory.mktemp("review") / "w"
+    sitewatch("init", workspace)
+    write_site(workspace)
+    write_images(workspace / "images", STORY, range(14))
+    assert scan(workspace, 0) == 0
+    return workspace
+
+
+@pytest.fixture
+def workspace(scanned: Path, tmp_path: Path) -> Path:
+    shutil.copytree(scanned, tmp_path / "w")
+    return tmp_path / "w"
+
+
+def scan(workspace: Path, day: int) -> int:
+    now = f"2020-01-{day + 1:02d}"
+    return sitewatch("scan", "wood", "-w", workspace, "--source", workspace / "images", "--now", now).code
+
+
+def latest(workspace: Path) -> Path:
+    runs = workspace / "outputs/runs/wood"
+    return runs / (runs / "latest").read_text().strip()
+
+
+def events(workspace: Path) -> list[Event]:
+    document = json.loads((latest(workspace) / "findings.json").read_text())
+    return [Event.model_validate_json(json.dumps(event)) for event in document["events"]]
+
+
+def verdicts(workspace: Path) -> Path:
+    return workspace / "outputs/review/wood.gpkg"
+
+
+def test_a_verdict_leads_the_next_report_and_a_rejected_finding_stays_listed(workspace: Path) -> None:
+    first, second = (event.id for event in events(workspace)[:2])
+    told = sitewatch(
+        "review", "import", "wood", _file(workspace, [(first, "rejected"), (second, "confirmed")]), "-w", workspace
+    )
+    assert (told.code, told.out) == (0, "2 added, 0 known already, 0 left out.\n")
+    before = verdicts(workspace).read_bytes()
+    assert scan(workspace, 5) == 0
+    assert verdicts(workspace).read_bytes() == before
+    report = (latest(workspace) / "report.html").read_text()
+    assert "1 confirmed, 1 rejected" in report
+    table = report[report.index('id="found"') :]
+    assert table.index(second) < table.index(first)
+    assert "rejected by Ana on 2020-03-01" in table
+    manifest = json.loads((latest(workspace) / "manifest.json").read_text())
+    assert {name: item["verdict"] for name, item in manifest["verdicts"].items()} == {
+        first: "rejected",
+        second: "confirmed",
+    }
+    runs = len(list(workspace.glob("outputs/runs/wood/*/manifest.json")))
+    assert scan(workspace, 6) == 0  # nothing new was said since: no further run
+    assert len(list(workspace.glob("outputs/runs/wood/*/manifest.json"))) == runs == 2
+    assert sitewatch("verify", "-w", workspace).code == 0
+
+
+def test_what_goes_out_comes_in_again_and_nothing_twice(workspace: Path, tmp_path: Path) -> None:
+    reviews = [
+        Review(
+            event_id=events(workspace)[0].id, verdict="unsure", reason="=1+1", reviewer='-Ana;"x"\nB', reviewed_at=AT
+        ),
+        Review(event_id="gone", verdict="confirmed"),
+    ]
+    add_reviews(verdicts(workspace), reviews)
+    for name in ("v.csv", "v.geojson"):
+        assert sitewatch("review", "export", "wood", "--out", tmp_path / name, "-w", workspace).code == 0
+        assert sitewatch("review", "import", "wood", tmp_path / name, "-w", workspace).out.startswith(
+            "0 added, 2 known"
+        )
+    with (tmp_path / "v.csv").open(newline="", encoding="utf-8") as file:
+        assert not any(text.startswith(("=", "-", "+", "@")) for row in csv.reader(file) for text in row)
+    places = [feature["geometry"] for feature in json.loads((tmp_path / "v.geojson").read_text())["features"]]
+    assert places[0]["type"].endswith("Polygon")
+    assert places[1] is None
+    verdicts(workspace).unlink()
+    assert sitewatch("review", "import", "wood", tmp_path / "v.csv", "-w", workspace).code == 0
+    assert [r.reason for r in read_reviews(verdicts(workspace))] == ["=1+1", ""]
+
+
+def test_rows_that_cannot_be_used_are_named_and_the_others_taken(workspace: Path, tmp_path: Path) -> None:
+    file = tmp_path / "v.csv"
+    file.write_text(
+        "event_id,verdict,reviewed_at\ne-1,confirmed,2020-01-02\n,confirmed,\ne-2,yes,\ne-3,rejected,soon\n"
+        "e-4,rejected,2999-01-01T00:00:00Z\n"
+    )
+    ended = sitewatch("review", "import", "wood", file, "-w", workspace)
+    assert ended.code == 65
+    assert ended.out == "1 added, 0 known already, 4 left out.\n"
+    assert [f"row {n}:" in ended.err for n in (1, 2, 3, 4, 5)] == [False, True, True, True, True]
+    for broken in (b"\xff\xfe\x00", b"{", b"[]", b'{"features": [{}]}', b'{"features": [{"properties": null}]}'):
+        (tmp_path / "b.geojson").write_bytes(broken)
+        ended = sitewatch("review", "import", "wood", tmp_path / "b.geojson", "-w", workspace)
+        assert (ended.code, ended.err.count("\n")) == (65, 1)
+
+
+def test_a_verdict_goes_over_to_the_same_ground_and_kind_only(workspace: Path) -> None:
+    first = events(workspace)[0]
+    old = {"e-old": first.model_copy(update={"id": "e-old"})}
+    reviews = {"e-old": Review(event_id="e-old", verdict="rejected")}
+    found = judged(events(workspace), reviews, old)
+    assert found[first.id].carried_from == "e-old"
+    assert sum(item.carried_from == "e-old" for item in found.values()) == 1
+    other = "wall" if first.kind != "wall" else "clearing"
+    assert judged(events(workspace), reviews, {"e-old": old["e-old"].model_copy(update={"kind": other})}) == {}
+    own = reviews | {first.id: Review(event_id=first.id, verdict="confirmed")}
+    assert judged([first], own, old)[first.id].verdict == "confirmed"
+
+
+def test_the_newest_word_counts_whatever_the_order() -> None:
+    early = Review(event_id="e", verdict="confirmed", reviewed_at=datetime(2019, 1, 1, tzinfo=UTC))
+    late = Review(event_id="e", verdict="rejected", reviewed_at=datetime(2020, 1, 1, tzinfo=UTC))
+    undated = Review(event_id="e", verdict="unsure")
+    for order in ([early, late, undated], [undated, late, early]):
+        assert newest(order)["e"].verdict == "rejected"
+
+
+def test_a_locked_file_is_waited_for_and_then_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reviews_file, "PATIENCE_S", 0.2)
+    path = tmp_path / "r.gpkg"
+    create_reviews(path, AT)
+    holder = sqlite3.connect(path, isolation_level=None)
+    holder.execute("BEGIN IMMEDIATE")
+    try:
+        with pytest.raises(TemporaryError, match="locked"):
+            add_reviews(path, [Review(event_id="e", verdict="unsure")])
+    finally:
+        holder.execute("ROLLBACK")
+        holder.close()
+    add_reviews(path, [Review(event_id="e", verdict="unsure")])
+    assert len(read_reviews(path)) == 1
+
+
+@given(st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=40))
+def test_a_cell_comes_back_as_it_was(text: str) -> None:
+    """But for spaces at its ends, and an apostrophe that already hid a formula."""
+    assert _plain(cell(text)) == _plain(text)
+
+
+def _file(workspace: Path, rows: list[tuple[str, str]]) -> Path:
+    path = workspace / "in.csv"
+    lines = [f"{event},{verdict},high,visible,Ana,{AT.isoformat()}" for event, verdict in rows]
+    path.write_text("\n".join(["event_id,verdict,confidence,reason,reviewer,reviewed_at", *lines]) + "\n")
+    return path
+
+
+@contextmanager
+def qgis(project: Path) -> Iterator[subprocess.Popen[str]]:
+    """QGIS with a project open."""
+    process = subprocess.Popen(
+        [QGIS, str(REVIEWER), str(project)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+        text=True, env={"PATH": os.environ["PATH"], "HOME": str(project.parents[5]), "QT_QPA_PLATFORM": "offscreen"},
+    )  # fmt: skip
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("OPEN")
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def ask(process: subprocess.Popen[str], event: str, verdict: str) -> None:
+    """Set a verdict and wait until QGIS says that it is saved."""
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write(f"{event} {verdict}\n")
+    process.stdin.flush()
+    assert process.stdout.readline() == f"SAVED {event}\n"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not has_qgis(), reason="QGIS is not installed")
+def test_a_verdict_set_in_qgis_outlives_five_scans_and_a_kill_of_both(workspace: Path) -> None:
+    """QGIS holds the file with an unsaved row while five runs pass; then both are killed."""
+    first = events(workspace)[0].id
+    with qgis(latest(workspace) / "site.qgz") as process:
+        ask(process, first, "confirmed")
+        for day in range(1, 6):
+            write_images(workspace / "images", STORY, range(13 + day, 14 + day))
+            assert scan(workspace, day) == 0
+    assert len(list(workspace.glob("outputs/runs/wood/*/manifest.json"))) == 6
+    assert [(r.event_id, r.verdict, r.reviewer) for r in read_reviews(verdicts(workspace))] == [
+        (first, "confirmed", "Ana")
+    ]
+    assert "confirmed by Ana on " in (latest(workspace) / "report.html").read_text()
+    assert sitewatch("verify", "-w", workspace).code == 0
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not has_qgis(), reason="QGIS is not installed")
+def test_no_saved_verdict_is_lost_whoever_is_killed_when(workspace: Path) -> None:
+    """Rounds of five verdicts while a scan runs; both are killed at random; every verdict that was saved is there."""
+    chance, saved = random.Random(5), []
+    command = [
+        sys.executable,
+        "-m",
+        "pipelines",
+        "-w",
+        str(workspace),
+        "scan",
+        "wood",
+        "--source",
+        str(workspace / "images"),
+    ]
+    for number in range(ROUNDS):
+        write_images(workspace / "images", STORY, range(14 + number % 10, 15 + number % 10))
+        running = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        with qgis(latest(workspace) / "site.qgz") as process:
+            for item in range(5):
+                ask(process, f"e-{number}-{item}", "rejected")
+                saved.append(f"e-{number}-{item}")
+            time.sleep(chance.uniform(0, 2))
+        running.kill()
+        running.wait()
+        assert [review.event_id for review in read_reviews(verdicts(workspace))] == saved
+    assert scan(workspace, 20) == 0
