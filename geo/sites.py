@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
 
@@ -128,6 +128,7 @@ class Site:
         cadence_days: days between two scans; sensors: what to look at it with; since: first day to look at.
         sensitive: True if the place must not be told in logs and public reports.
         timeline: what public sources say happened there, in the file's order.
+        document: the GeoJSON mapping that all this was read from.
     """
 
     id: str
@@ -144,6 +145,7 @@ class Site:
     buildings: tuple[Building, ...]
     controls: tuple[Control, ...]
     uncertainties: tuple[Uncertainty, ...]
+    document: Mapping[str, object] = field(default_factory=dict, repr=False)
 
     @property
     def is_search(self) -> bool:
@@ -167,11 +169,7 @@ class Site:
     @cached_property
     def digest(self) -> str:
         """SHA-256 of all that the file says of the site, whatever the order of its keys."""
-        return hashlib.sha256(json.dumps(asdict(self), default=_plain, sort_keys=True).encode()).hexdigest()
-
-
-def _plain(value: object) -> str:
-    return value.wkb_hex if isinstance(value, BaseGeometry) else str(value)
+        return hashlib.sha256(json.dumps(self.document, sort_keys=True).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -214,7 +212,8 @@ def parse_site(document: object, *, file: str) -> Site:
             faults = [f"{file}: {fault}."]
     if faults:
         raise SiteFaults(tuple(faults))
-    return _assemble(drawn)
+    assert isinstance(document, Mapping)  # noqa: S101 - it had features
+    return replace(_assemble(drawn), document=document)
 
 
 def _feature(feature: object, number: int) -> _Drawn:

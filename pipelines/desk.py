@@ -20,6 +20,7 @@ from geo.scene import Scene, SceneRecord
 from geo.sites import Site
 from pipelines.acquire import Source
 from pipelines.assess import Considered, Event, Findings
+from pipelines.chain import append_runs
 from pipelines.ledger import Ledger, State
 from pipelines.reviewed import Reviewed, reviewed
 from pipelines.settings import Settings
@@ -101,6 +102,7 @@ class Desk:
     def sign_off(self, run_id: str, findings: Findings) -> SiteOutcome:
         """Note how a run ended, and point `latest` at it."""
         seen = findings.observability
+        append_runs(self.outputs, self.site.id)
         self.ledger.finish(run_id, self.site.id, seen.state, seen.state_reason, now=self.now)
         self._alert(run_id, findings)
         with atomic_path(self.runs / "latest") as pointer:
@@ -135,7 +137,9 @@ class Desk:
             findings = Findings.model_validate_json((folder / "findings.json").read_bytes())
         except (OSError, ValueError):
             return None
-        self._alert(folder.name, findings)  # the run before may have died between publishing and telling
+        # The run before may have died between publishing and telling.
+        append_runs(self.outputs, self.site.id)
+        self._alert(folder.name, findings)
         sentence = f"nothing new since the run before: {findings.summary}"
         return SiteOutcome(
             site_id=self.site.id, state=findings.observability.state, sentence=sentence, folder=folder,

@@ -30,6 +30,11 @@ class Reviewed:
     digest: str = ""
 
     @property
+    def told(self) -> tuple[str | None, str]:
+        """Path and digest, for the recipe in the manifest."""
+        return self.path, self.digest
+
+    @property
     def recipe(self) -> dict[str, str]:
         """What a run's id takes from here."""
         return {"reviews": self.digest} if self.digest else {}

@@ -19,6 +19,7 @@ from pipelines.assess import Context, Findings, assess
 from pipelines.detect import detect
 from pipelines.prepare import prepare
 from pipelines.publish import Lineage, publish
+from pipelines.recipe import recipe_of
 from pipelines.reviewed import Reviewed
 from pipelines.settings import Settings
 
@@ -88,6 +89,7 @@ def carry_out(run: Run, folder: Path, executor: Executor) -> Findings:
         lineage = Lineage(
             previous_manifest=run.previous_manifest, settings=run.settings.recipe(), review=run.reviews.path,
             verdicts=run.reviews.judge(findings.events),
+            recipe=recipe_of("pair", run.context, (run.before, run.after), reviews=run.reviews.told),
         )  # fmt: skip
         publish(
             findings, pair, change_map, folder=made, settings=run.settings.publish, now=run.now, lineage=lineage,

@@ -26,6 +26,7 @@ from pipelines.assess import Context, Event, Findings, assess_series
 from pipelines.detect import SeriesMap, WallSeen, WallSettings, covered, detect_series, watch_wall, write_layers
 from pipelines.prepare import Pair, Series, prepare_series
 from pipelines.publish import Lineage, publish
+from pipelines.recipe import recipe_of
 from pipelines.reviewed import Reviewed
 from pipelines.settings import Settings
 
@@ -113,6 +114,7 @@ def carry_out_series(run: SeriesRun, folder: Path, executor: Executor) -> Findin
             settings=run.settings.recipe(),
             review=run.reviews.path,
             verdicts=run.reviews.judge(findings.events),
+            recipe=recipe_of("series", run.context, run.scenes, run.radar, run.reviews.told),
             inputs=sorted((*run.scenes, *run.radar), key=lambda r: (str(r.scene.time), r.scene.id)),
         )
         layers = write_layers(seen, work)

@@ -3,7 +3,8 @@
 A folder is *complete* when its manifest is there (it is written last), *valid* when every byte has its checksum,
 *closed* when nothing else lies in it; runs of a site are *chained*: each manifest names the checksum of the one
 before, so that a run cannot vanish or be slipped in unseen. An outsider gets the middle part from `sha256sum -c`.
-Nothing here vouches for the newest manifest itself: keep its checksum elsewhere if that matters.
+All runs of all sites stand in `chain.log`, line by line, each with the checksum of the line before. Nothing here
+vouches for its last line: `verify` prints that line's checksum, to be kept elsewhere.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from geo import archive
 from geo.errors import InputError, IntegrityError
 from geo.files.atomic import PARTIAL
 from geo.files.sums import SUMS, Check, check_folder, read_sums, sha256
+from pipelines.chain import NAME as CHAIN
+from pipelines.chain import made_at, read_chain
 
 MANIFEST = "manifest.json"
 LATEST = "latest"
@@ -132,6 +135,28 @@ def _outputs(outputs: Path, report: Report) -> None:
         for manifest in _runs(site, report):
             for lost in sorted(manifest.inputs - inputs):
                 report.faults.append(f"{manifest.folder} was made from bytes {lost[:12]}… that the archive lost.")
+    _log(outputs, report)
+
+
+def _log(outputs: Path, report: Report) -> None:
+    """The log of all runs and the runs themselves name each other, both ways."""
+    try:
+        links = read_chain(outputs)
+    except IntegrityError as error:
+        report.faults.append(str(error))
+        return
+    for link in links:
+        path = outputs / "runs" / link.site / link.run / MANIFEST
+        if not path.is_file():
+            report.faults.append(f"{path.parent} stands in {CHAIN} as number {link.n} and is gone.")
+        elif sha256(path) != link.manifest or made_at(path) != link.made:
+            report.faults.append(f"{path} is not the one that {CHAIN} names as number {link.n}.")
+    logged = {(link.site, link.run) for link in links}
+    for path in sorted((outputs / "runs").glob(f"*/*/{MANIFEST}")):
+        if (path.parent.parent.name, path.parent.name) not in logged and not _half_made(path.parent):
+            report.faults.append(f"{path.parent} does not stand in {CHAIN}; if it is ours, the next scan adds it.")
+    if links:
+        report.remarks.append(f"{outputs / CHAIN} ends with number {links[-1].n}, SHA-256 {links[-1].sha256}.")
 
 
 def _archive(root: Path, report: Report) -> None:

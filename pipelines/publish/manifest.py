@@ -64,7 +64,8 @@ class InputEntry(_Model):
 class Manifest(_Model):
     """The inventory of a run. `previous` is the SHA-256 of the manifest before it, so that none can vanish unseen.
 
-    `verdicts` are those of analysts that the report tells, by event id.
+    `recipe` is what `verify --recompute` makes the run again from; `verdicts` are those of analysts that the report
+    tells, by event id.
     """
 
     schema_: str = Field(default=SCHEMA, alias="schema")
@@ -75,6 +76,7 @@ class Manifest(_Model):
     previous: str | None
     inputs: list[InputEntry]
     settings: dict[str, Any]
+    recipe: dict[str, Any] | None = None
     verdicts: dict[str, Verdict] = {}
     versions: dict[str, str]
     files: list[FileEntry]

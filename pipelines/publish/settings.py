@@ -43,6 +43,7 @@ class Lineage:
         review: relative path, with forward slashes, from the run's folder to the GeoPackage that keeps analysts'
             verdicts; None puts an empty table for them into the run's own findings.gpkg.
         verdicts: what analysts said of this run's events before it was made, by event id.
+        recipe: what the run was made of beside its settings, as plain JSON values; None where it cannot be made again.
         inputs: every kept scene that the run was made from; None means the pair that is shown.
     """
 
@@ -50,4 +51,5 @@ class Lineage:
     settings: Mapping[str, object] | None = field(default=None)
     review: str | None = None
     verdicts: Verdicts = field(default_factory=dict)
+    recipe: Mapping[str, object] | None = None
     inputs: Sequence[SceneRecord] | None = None

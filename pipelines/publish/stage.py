@@ -107,6 +107,7 @@ def _seal(
         previous=lineage.previous_manifest,
         inputs=[input_entry(record) for record in inputs],
         settings=recorded,
+        recipe=None if lineage.recipe is None else dict(lineage.recipe),
         verdicts=dict(lineage.verdicts),
         versions=versions(),
         files=file_entries(folder),
