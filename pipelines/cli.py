@@ -114,6 +114,10 @@ TABLE = {
         "exchange_command",
         "Write the findings of all sites as CSV, GeoJSON, an Atom feed and a STAC catalogue.",
     ),
+    "export-evidence": (
+        "evidence_command",
+        "Pack a RUN with the images it rests on, its lineage and its method, for others to check without this program.",
+    ),
     "init": ("site_commands", "Make a workspace: aois/ for site files, outputs/, and a commented sitewatch.toml."),
     "review": ("review_commands", "Take analysts' verdicts out of a workspace, and in."),
     "scan": ("scan_command", "Fetch, prepare, compare, assess and publish: cron's command."),

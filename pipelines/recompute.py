@@ -145,7 +145,8 @@ def _earlier(folder: Path, previous: str | None) -> tuple[Event, ...]:
     """The events that the run before had, which lend their ids."""
     if previous is None:
         return ()
-    for manifest in folder.parent.glob(f"*/{MANIFEST}"):
+    bagged = folder.parents[2] / "before"  # where export-evidence puts it
+    for manifest in (*folder.parent.glob(f"*/{MANIFEST}"), *bagged.glob(f"*/{MANIFEST}")):
         if sha256(manifest) == previous:
             return tuple(Findings.model_validate_json((manifest.parent / "findings.json").read_bytes()).events)
     raise IntegrityError("the run before it is not here, or was altered since.")
