@@ -118,6 +118,7 @@ TABLE = {
         "evidence_command",
         "Pack a RUN with the images it rests on, its lineage and its method, for others to check without this program.",
     ),
+    "figure": ("picture_commands", "Make a before/after picture of a SITE to print: PNG, SVG, PDF, the GeoTIFF pair"),
     "init": ("site_commands", "Make a workspace: aois/ for site files, outputs/, and a commented sitewatch.toml."),
     "review": ("review_commands", "Take analysts' verdicts out of a workspace, and in."),
     "scan": ("scan_command", "Fetch, prepare, compare, assess and publish: cron's command."),
@@ -126,6 +127,10 @@ TABLE = {
     "status": (
         "status_commands",
         "Tell for every site when it was last looked at and seen, what stands there, and who is blind since when.",
+    ),
+    "timelapse": (
+        "picture_commands",
+        "Make an animation of all clear looks at a SITE, dated, and a sheet of small pictures for print.",
     ),
     "verify": ("commands", "Prove that archive and results are what was written."),
 }

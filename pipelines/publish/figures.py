@@ -28,7 +28,6 @@ from pipelines.publish.palette import VERMILION
 from pipelines.publish.pasting import Pasted
 from pipelines.publish.pictures import Picture, change_picture, corner_words
 from pipelines.publish.pieces import (
-    HALO,
     HEAD,
     MARGIN,
     POINTS_PER_MM,
@@ -38,6 +37,7 @@ from pipelines.publish.pieces import (
     line_style,
     own_defaults,
     panel,
+    rimmed,
     scale_and_north,
     watermark,
     write,
@@ -180,10 +180,7 @@ def _outline_events(axes: Any, sheet: Sheet) -> None:
         draw_outline(axes, outline, line_style(outline) | {"zorder": 5})
         if outline.number is not None:
             x, y = number_place(outline, sheet.picture)
-            axes.text(
-                x, y, str(outline.number), fontsize=8, fontweight="bold", color="black", path_effects=HALO, zorder=7,
-                ha="left", va="bottom", clip_on=True,
-            )  # fmt: skip
+            rimmed(axes, x, y, str(outline.number), fontsize=8, ha="left", va="bottom", clip_on=True)
 
 
 def _legend(figure: Figure, sheet: Sheet, zones: list[Outline], corner: tuple[float, float]) -> None:

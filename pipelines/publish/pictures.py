@@ -68,6 +68,8 @@ class Picture:
 def read_picture(folder: Path, grid: Grid, longest: int) -> Picture:
     """Read before.tif, after.tif and change_mask.tif reduced to at most `longest` pixels; small images stay small.
 
+    Where there is no mask, nothing is marked as change.
+
     Pixels that are not square on the ground are made so.
     """
     rows, cols = grid.shape
@@ -77,7 +79,8 @@ def read_picture(folder: Path, grid: Grid, longest: int) -> Picture:
     pixel = max(finest, max(tall, wide) / longest)
     size = max(1, round(tall / pixel)), max(1, round(wide / pixel))
     before, after = (_read(folder / name, size, Resampling.average) for name in ("before.tif", "after.tif"))
-    mask = _read(folder / "change_mask.tif", size, Resampling.nearest)[0]
+    masked = folder / "change_mask.tif"
+    mask = _read(masked, size, Resampling.nearest)[0] if masked.is_file() else np.zeros(size, np.uint8)
     return Picture(
         before=np.moveaxis(before, 0, -1),
         after=np.moveaxis(after, 0, -1),

@@ -62,10 +62,7 @@ def scale_and_north(axes: Any, picture: Picture) -> None:
     x, y = cols * 0.04, rows - max(rows, cols) * 0.035
     axes.plot([x, x + length], [y, y], color="white", linewidth=5, solid_capstyle="butt", zorder=8)
     axes.plot([x, x + length], [y, y], color="black", linewidth=2.6, solid_capstyle="butt", zorder=9)
-    axes.text(
-        x + length / 2, y - max(rows, cols) * 0.012, label, ha="center", va="bottom", fontsize=7.5, fontweight="bold",
-        path_effects=HALO, zorder=9,
-    )  # fmt: skip
+    rimmed(axes, x + length / 2, y - max(rows, cols) * 0.012, label, ha="center", va="bottom", fontsize=7.5)
     direction = north(picture.grid)
     if direction is None:
         return
@@ -77,16 +74,20 @@ def scale_and_north(axes: Any, picture: Picture) -> None:
     notch = foot[0] + right * 0.25 * reach, foot[1] + down * 0.25 * reach
     outline = [tip, wing[0], notch, wing[1]]
     axes.add_patch(Polygon(outline, closed=True, facecolor="black", edgecolor="white", linewidth=1.2, zorder=9))
-    axes.text(
-        tip[0] + direction[0] * reach * 0.45, tip[1] + direction[1] * reach * 0.45, "N", ha="center", va="center",
-        fontsize=8, fontweight="bold", path_effects=HALO, zorder=9,
-    )  # fmt: skip
+    place = tip[0] + direction[0] * reach * 0.45, tip[1] + direction[1] * reach * 0.45
+    rimmed(axes, *place, "N", ha="center", va="center", fontsize=8)
 
 
-def watermark(axes: Any) -> None:
+def rimmed(axes: Any, x: float, y: float, text: str, **style: Any) -> None:
+    """Bold black text on a white rim; drawn twice, since a rim turns text into a path that nobody can search."""
+    for zorder, effects in ((9, HALO), (9.1, None)):
+        axes.text(x, y, text, fontweight="bold", color="black", path_effects=effects, zorder=zorder, **style)
+
+
+def watermark(axes: Any, size: float = 34) -> None:
     """SIMULATED, across the panel."""
     axes.text(
-        0.5, 0.5, "SIMULATED", transform=axes.transAxes, rotation=30, ha="center", va="center", fontsize=34,
+        0.5, 0.5, "SIMULATED", transform=axes.transAxes, rotation=30, ha="center", va="center", fontsize=size,
         fontweight="bold", color="white", alpha=0.35, zorder=10,
         path_effects=[patheffects.withStroke(linewidth=1.2, foreground="black", alpha=0.5)],
     )  # fmt: skip

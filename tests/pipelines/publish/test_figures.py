@@ -9,9 +9,10 @@ from PIL import Image
 from publish_cases import NOW, make_case
 
 from pipelines.publish import PublishSettings, publish
-from pipelines.publish.figures import Sheet, before_after, change_map_figure, drawable
+from pipelines.publish.figures import Sheet, before_after, change_map_figure
 from pipelines.publish.pasting import Pasted
 from pipelines.publish.pictures import north, read_picture, scale_bar
+from pipelines.publish.pieces import drawable
 from pipelines.publish.rasters import choose_view, write_rasters
 from pipelines.publish.shapes import numbered
 
