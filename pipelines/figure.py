@@ -214,7 +214,8 @@ def _side(role: str, item: Facts, findings: Findings) -> Side:
         f"Sensor {item.use.sensor}; resolution {'not known' if gsd is None else f'{gsd:g} m'}"
         + ("" if level is None else f"; processing {level}"),
         f"Product {item.use.id}",
-        f"Cloud, shadow or gap over the site {percent(1 - item.clear)}; sun elevation {sun}",
+        f"Cloud, shadow or gap over the site {percent(1 - item.clear)}",
+        f"Sun elevation {sun}",
     ]
     return Side(title=f"{role}   {when(item.time)}", facts=lines)
 

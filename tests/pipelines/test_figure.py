@@ -37,7 +37,7 @@ CHECKLIST = {
     "resolution": r"resolution 10 m",
     "product": r"Product 2019\d{4}",
     "cloud over the site": r"Cloud, shadow or gap over the site \d",
-    "elevation of the sun, or that it is not known": r"sun elevation (-?\d+|not known)",
+    "elevation of the sun, or that it is not known": r"Sun elevation (-?\d+|not known)",
     "same extent, scale and stretch": r"Both panels: same extent, scale and stretch",
     "coordinates in degrees": r"Centre \d+\.\d{5}° N, \d+\.\d{5}° E",
     "coordinates in minutes and seconds": r"\d+°\d\d′\d\d\.\d″ N",
