@@ -19,6 +19,7 @@ from geo.sites import Site
 from pipelines import __version__
 from pipelines.desk import Asked, Desk
 from pipelines.ledger import Look
+from pipelines.reviewed import plans_of
 
 RECENT = timedelta(days=60)  # scenes come late by days, seldom by weeks
 SLACK = timedelta(hours=2)  # cron is not punctual: daily must not become every other day
@@ -86,6 +87,7 @@ def _question(desk: Desk, provider: Provider, query: Query, scenes: Iterable[Sce
             "version": __version__,
             "asked": _told(desk.asked),
             "reviews": desk.reviewed().digest,
+            "plans": plans_of(desk.outputs, desk.site.id),
             "scenes": recent,
             "refused": sorted(name for name, _ in getattr(provider, "refused", ())),
         },

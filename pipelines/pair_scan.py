@@ -16,6 +16,7 @@ from pipelines.assess import Considered, Context, Findings, unused_state
 from pipelines.desk import Desk, SiteOutcome, resolution_m, unusable
 from pipelines.ledger import Observation, State
 from pipelines.prepare import share_clear
+from pipelines.reviewed import plans_of
 from pipelines.run import Run, UnregisteredError, carry_out
 from pipelines.selection import Look, Selection, choose
 
@@ -82,6 +83,7 @@ class _PairScan:
             now=desk.now,
             previous_manifest=desk.latest_manifest(),
             reviews=desk.reviewed(),
+            plans=plans_of(desk.outputs, desk.site.id),
         )
 
     def _look(self, scene: Scene) -> Look:

@@ -36,6 +36,7 @@ class Recipe(BaseModel):
         radar: likewise.
         left: the scenes that were not used.
         reviews: path of the verdicts' file from the run's folder, and the digest of the verdicts that counted.
+        plans: paths of scanned plans from the run's folder.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -46,6 +47,7 @@ class Recipe(BaseModel):
     radar: list[tuple[str, str]] = []
     left: list[Left] = []
     reviews: tuple[str | None, str] = (None, "")
+    plans: list[str] = []
 
     def context(self) -> Context:
         """The place, as it was understood then."""
@@ -67,6 +69,7 @@ def recipe_of(
     scenes: Sequence[SceneRecord],
     radar: Sequence[SceneRecord] = (),
     reviews: tuple[str | None, str] = (None, ""),
+    plans: Sequence[str] = (),
 ) -> Mapping[str, Any] | None:
     """The recipe as plain JSON values; None for a run without a site, whose images are not in an archive."""
     if context.site is None:
@@ -80,7 +83,7 @@ def recipe_of(
     ]  # fmt: skip
     recipe = Recipe(
         kind=kind, site=dict(context.site.document), scenes=[_kept(r) for r in scenes], radar=[_kept(r) for r in radar],
-        left=left, reviews=reviews,
+        left=left, reviews=reviews, plans=list(plans),
     )  # fmt: skip
     return recipe.model_dump(mode="json")
 

@@ -114,7 +114,7 @@ def _carry_out(folder: Path, manifest: Manifest, recipe: Recipe, made: Path, exe
         pair = Run(
             before=before, after=after, context=context, settings=settings, now=manifest.created,
             grid=site_grid(context.site, resolution_m=resolution_m(before, after)),
-            previous_manifest=manifest.previous, reviews=reviews,
+            previous_manifest=manifest.previous, reviews=reviews, plans=tuple(recipe.plans),
         )  # fmt: skip
         carry_out(pair, made, executor)
         return
@@ -122,6 +122,7 @@ def _carry_out(folder: Path, manifest: Manifest, recipe: Recipe, made: Path, exe
         scenes=scenes, radar=radar, context=context, settings=settings, now=manifest.created,
         grid=site_grid(context.site, resolution_m=resolution_m(scenes[0])),
         earlier=_earlier(folder, manifest.previous), previous_manifest=manifest.previous, reviews=reviews,
+        plans=tuple(recipe.plans),
     )  # fmt: skip
     carry_out_series(series, made, executor)
 

@@ -1,4 +1,4 @@
-"""What analysts said of a site so far, as a run takes it in; and the file that keeps it."""
+"""What people added to a site: analysts' verdicts, as a run takes them in, with their file; scanned plans."""
 
 from __future__ import annotations
 
@@ -43,6 +43,12 @@ class Reviewed:
 def reviews_path(outputs: Path, site_id: str) -> Path:
     """Where a site's verdicts are kept."""
     return outputs / "review" / f"{site_id}.gpkg"
+
+
+def plans_of(outputs: Path, site_id: str) -> tuple[str, ...]:
+    """Paths of a site's plans from the folder of one of its runs, with forward slashes."""
+    found = sorted((outputs / "plans" / site_id).glob("*/plan.tif"))
+    return tuple(f"../../../plans/{site_id}/{path.parent.name}/plan.tif" for path in found)
 
 
 def reviewed(outputs: Path, site_id: str, *, now: datetime) -> Reviewed:

@@ -40,6 +40,7 @@ class Run:
         now: the run's clock.
         refuse_unregistered: raise where the scenes lie too far off each other to be compared honestly.
         reviews: what analysts said so far, and how it applies to this run's events.
+        plans: paths of scanned plans from the run's folder, for the QGIS project.
         previous_manifest: SHA-256 of the manifest of the site's run before this one, or None.
     """
 
@@ -52,6 +53,7 @@ class Run:
     refuse_unregistered: bool = True
     previous_manifest: str | None = None
     reviews: Reviewed = Reviewed()  # noqa: RUF009 - frozen
+    plans: tuple[str, ...] = ()
 
     @property
     def id(self) -> str:
@@ -62,6 +64,7 @@ class Run:
             "settings": self.settings.recipe(),
             "version": __version__,
             **self.reviews.recipe,
+            **({"plans": list(self.plans)} if self.plans else {}),
         }
         digest = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()
         return f"{self.now:%Y%m%dT%H%M%SZ}-{digest[:8]}"
@@ -89,7 +92,8 @@ def carry_out(run: Run, folder: Path, executor: Executor) -> Findings:
         lineage = Lineage(
             previous_manifest=run.previous_manifest, settings=run.settings.recipe(), review=run.reviews.path,
             verdicts=run.reviews.judge(findings.events),
-            recipe=recipe_of("pair", run.context, (run.before, run.after), reviews=run.reviews.told),
+            plans=run.plans,
+            recipe=recipe_of("pair", run.context, (run.before, run.after), reviews=run.reviews.told, plans=run.plans),
         )  # fmt: skip
         publish(
             findings, pair, change_map, folder=made, settings=run.settings.publish, now=run.now, lineage=lineage,

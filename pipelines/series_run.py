@@ -51,6 +51,7 @@ class SeriesRun:
         now: the run's clock.
         earlier: events of the site's run before this one; the same event keeps its id.
         reviews: what analysts said so far, and how it applies to this run's events.
+        plans: paths of scanned plans from the run's folder, for the QGIS project.
         previous_manifest: SHA-256 of that run's manifest, or None.
     """
 
@@ -63,6 +64,7 @@ class SeriesRun:
     earlier: Sequence[Event] = ()
     previous_manifest: str | None = None
     reviews: Reviewed = Reviewed()  # noqa: RUF009 - frozen
+    plans: tuple[str, ...] = ()
 
     @property
     def id(self) -> str:
@@ -73,6 +75,7 @@ class SeriesRun:
             "settings": self.settings.recipe(),
             "version": __version__,
             **self.reviews.recipe,
+            **({"plans": list(self.plans)} if self.plans else {}),
         }
         digest = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()
         return f"{self.now:%Y%m%dT%H%M%SZ}-{digest[:8]}"
@@ -114,7 +117,8 @@ def carry_out_series(run: SeriesRun, folder: Path, executor: Executor) -> Findin
             settings=run.settings.recipe(),
             review=run.reviews.path,
             verdicts=run.reviews.judge(findings.events),
-            recipe=recipe_of("series", run.context, run.scenes, run.radar, run.reviews.told),
+            plans=run.plans,
+            recipe=recipe_of("series", run.context, run.scenes, run.radar, run.reviews.told, run.plans),
             inputs=sorted((*run.scenes, *run.radar), key=lambda r: (str(r.scene.time), r.scene.id)),
         )
         layers = write_layers(seen, work)

@@ -16,6 +16,7 @@ from pipelines.acquire import kept as in_archive
 from pipelines.assess import Considered, Context, Findings, unused_state
 from pipelines.desk import Desk, SiteOutcome, resolution_m, unusable
 from pipelines.ledger import WAITS, Observation
+from pipelines.reviewed import plans_of
 from pipelines.series_run import SeriesRun, TooFewLooksError, carry_out_series
 
 FEWEST_SCENES = 6
@@ -51,6 +52,7 @@ def scan_series(desk: Desk, provider: Provider, query: Query, scenes: Sequence[S
         earlier=desk.earlier_events(),
         previous_manifest=desk.latest_manifest(),
         reviews=desk.reviewed(),
+        plans=plans_of(desk.outputs, desk.site.id),
     )
     same, known = desk.unchanged(run.is_run), {o.scene for o in desk.ledger.observations(desk.site.id)}
     if same is not None:

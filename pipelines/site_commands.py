@@ -124,6 +124,27 @@ def smart(session: Session, site_id: str, out: Path, region: str | None, number:
     session.say(json.dumps(str(out)) if session.as_json else f"{out} was written.")
 
 
+@sites.command(epilog="Example: sitewatch sites plan national-centre --image plan.png --points plan.png.points")
+@click.argument("site_id", metavar="SITE")
+@click.option("--image", type=FILE, required=True, help="The scanned plan: PNG, JPEG or TIFF.")
+@click.option("--gcp", "gcps", multiple=True, metavar="X,Y=LON,LAT", help="A control point; give three or more.")
+@click.option("--points", type=FILE, help="The points file that QGIS's georeferencer saves.")
+@shared
+def plan(session: Session, site_id: str, image: Path, gcps: tuple[str, ...], points: Path | None) -> None:
+    """Put a scanned construction plan of a SITE on the ground, and show it beside and over the latest image."""
+    from pipelines.plan import parse_gcp, place_plan, read_points
+
+    if bool(gcps) == (points is not None):
+        raise UsageError("give control points, either with --gcp or with --points.")
+    known = [parse_gcp(text) for text in gcps] if points is None else read_points(points)
+    placed = place_plan(session.workspace, site_id, image, known, now=session.now)
+    if session.as_json:
+        session.say(json.dumps({"files": [str(path) for path in placed.files], "words": list(placed.words)}))
+        return
+    for line in (*placed.words, *map(str, placed.files)):
+        session.say(line)
+
+
 def _new_site(file: Path | None, site_id: str | None, words: dict[str, Any]) -> registry.NewSite:
     if site_id is None or words["kind"] is None or not words["source"]:
         raise UsageError("a new site needs --id, --class and --source (or a site file that states them).")

@@ -115,12 +115,13 @@ def draw_plate(plate: Plate, *, brief: bool) -> Figure:
     below = _below(plate, brief)
     limits = [] if brief else _wrapped(f"LIMITS. {plate.limits}", _WRAP - 6)
     facts = max(len(plate.before.facts), len(plate.after.facts)) if not brief else 1
-    head = 0.55 + _LINE * (len(plate.place) if not brief else 1) + 0.3 + _LINE * facts + 0.12
+    place = plate.place[:1] if brief else [part for line in plate.place for part in _wrapped(line, _WRAP - 25)]
+    head = 0.55 + _LINE * len(place) + 0.3 + _LINE * facts + 0.12
     height = head + tall + 0.25 + _LINE * (len(below) + len(limits)) + (0.35 if limits else 0.1) + 0.15
     figure = Figure(figsize=(WIDTH_IN, height), facecolor="white")
     FigureCanvasAgg(figure)
     write(figure, MARGIN, height - 0.45, titled(plate.findings), weight="bold", size=14)
-    for number, line in enumerate(plate.place if not brief else plate.place[:1], start=1):
+    for number, line in enumerate(place, start=1):
         write(figure, MARGIN, height - 0.47 - number * _LINE, line, size=7.5)
     for column, side in enumerate((plate.before, plate.after)):
         left = MARGIN + column * (width + _GAP)

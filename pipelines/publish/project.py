@@ -41,7 +41,7 @@ REASONS = (
     ("misaligned", "Images do not lie on each other"),
     ("other", "Other (write to the team)"),
 )
-_FOUND, _MAP, _IMAGES = "Findings", "Change map", "Images"
+_FOUND, _PLANS, _MAP, _IMAGES = "Findings", "Plans", "Change map", "Images"
 # The newest verdict in the review file, live; before any was given there, what the run itself took over.
 _VERDICT = (
     f"coalesce(array_last(relation_aggregate('{REVIEWS}_event_id_changes', 'array_agg', \"verdict\", '',"
@@ -87,7 +87,14 @@ def layers_of(findings: Findings, lineage: Lineage) -> list[Layer]:
             style=RasterStyle(kind="rgb"), group=_IMAGES, period=_shown_between(*times),
         ),
     ]  # fmt: skip
-    return found + rasters
+    plans = [
+        Layer(
+            name=f"plan_{number}", title=f"Plan: {path.split('/')[-2]}", source=path, style=RasterStyle(kind="rgb"),
+            group=_PLANS, opacity=0.6,
+        )
+        for number, path in enumerate(lineage.plans, start=1)
+    ]  # fmt: skip
+    return found + plans + rasters
 
 
 def write_qgis(folder: Path, findings: Findings, layers: list[Layer]) -> None:

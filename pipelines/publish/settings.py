@@ -44,6 +44,7 @@ class Lineage:
             verdicts; None puts an empty table for them into the run's own findings.gpkg.
         verdicts: what analysts said of this run's events before it was made, by event id.
         recipe: what the run was made of beside its settings, as plain JSON values; None where it cannot be made again.
+        plans: relative paths, with forward slashes, from the run's folder to scanned plans on the ground.
         inputs: every kept scene that the run was made from; None means the pair that is shown.
     """
 
@@ -52,4 +53,5 @@ class Lineage:
     review: str | None = None
     verdicts: Verdicts = field(default_factory=dict)
     recipe: Mapping[str, object] | None = None
+    plans: Sequence[str] = ()
     inputs: Sequence[SceneRecord] | None = None

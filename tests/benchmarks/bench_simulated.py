@@ -30,11 +30,11 @@ from shapely.geometry import shape
 from geo.providers.simulator import OPTICAL, RADAR, Scenario, Simulator, site_collection, truth
 from geo.scene import Query, SceneRecord
 from geo.sites import parse_site
-from geo.zones import site_grid
+from geo.zones import site_grid, to_grid
 from pipelines.acquire import acquire
 from pipelines.assess import Context, Findings, assess_series
 from pipelines.desk import resolution_m
-from pipelines.detect import covered, detect_series
+from pipelines.detect import detect_series
 from pipelines.prepare import prepare_series
 from pipelines.series_run import SeriesRun, _ground, _radar, _wall
 from pipelines.series_scan import wanted
@@ -76,8 +76,10 @@ def run(kind: str, seed: int, every: float, pool: ThreadPoolExecutor) -> Case:
         work = place / "work"
         work.mkdir()
         looks = prepare_series(own, grid=job.grid, folder=work, settings=settings.prepare, executor=pool)
-        covered(job.grid, [_ground(job)])
-        seen = detect_series(looks, folder=work, ground=_ground(job), settings=settings.series, executor=pool)
+        seen = detect_series(
+            looks, folder=work, ground=_ground(job), settings=settings.series, executor=pool,
+            unchanged=[to_grid(c.polygon, job.grid) for c in site.controls],
+        )  # fmt: skip
         findings, _ = assess_series(
             looks, seen, job.context, run_id="bench", now=END, wall=_wall(job, looks, seen, pool),
             radar=_radar(job, work, pool),
