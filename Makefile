@@ -11,6 +11,7 @@ help:
 	@echo "make demo   install, run the whole pipeline on simulated imagery, print the report's path"
 	@echo "make test   install, run the tests"
 	@echo "make check  format, lint, types, import rules, tests, doc tests"
+	@echo "make soak   the fault suite in full: every kill point, every error, 100,000 broken files (hours)"
 	@echo "make bench  speed and memory, as ratios against peers and the I/O floor"
 
 $(READY): pyproject.toml constraints.txt .ci/venv.sh
@@ -33,6 +34,9 @@ check: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m tests.benchmarks.run
+
+soak: $(READY)
+	SITEWATCH_SOAK=1 SITEWATCH_SOAK_ROUNDS=20 $(BIN)/python -m pytest -s tests/faults tests/pipelines/test_review.py tests/pipelines/test_cron.py
 
 clean:
 	rm -rf $(VENV) demo

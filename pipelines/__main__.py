@@ -16,7 +16,14 @@ def main() -> None:
     from pipelines.workers import stop_on_signals
 
     stop_on_signals()
+    sys.unraisablehook = _unraisable
     sys.exit(run(sys.argv[1:]))
+
+
+def _unraisable(event: sys.UnraisableHookArgs) -> None:
+    """Keep rasterio's log silent where it cannot decode what GDAL says of a broken file; the error itself is told."""
+    if event.object != "rasterio._env.log_error":
+        sys.__unraisablehook__(event)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -137,14 +137,9 @@ class Desk:
             findings = Findings.model_validate_json((folder / "findings.json").read_bytes())
         except (OSError, ValueError):
             return None
-        # The run before may have died between publishing and telling.
-        append_runs(self.outputs, self.site.id)
-        self._alert(folder.name, findings)
-        sentence = f"nothing new since the run before: {findings.summary}"
-        return SiteOutcome(
-            site_id=self.site.id, state=findings.observability.state, sentence=sentence, folder=folder,
-            findings=findings, fresh=False,
-        )  # fmt: skip
+        # Whoever made it may have died before all was noted, so it is signed off again.
+        signed = self.sign_off(folder.name, findings)
+        return replace(signed, sentence=f"nothing new since the run before: {findings.summary}", fresh=False)
 
     def blind(self, why: str) -> SiteOutcome:
         """The outcome where nothing could be observed, noted as such."""

@@ -188,7 +188,7 @@ class Ledger:
 
     def endings(self) -> dict[str, Ending]:
         """How the newest run of each site ended."""
-        rows = self._db.execute("SELECT site, run, state, reason, recorded FROM runs ORDER BY recorded, run")
+        rows = self._db.execute("SELECT site, run, state, reason, recorded FROM runs ORDER BY recorded, rowid")
         return {site: Ending(run, state, reason, datetime.fromisoformat(at)) for site, run, state, reason, at in rows}
 
     def waiting_scenes(self) -> dict[str, int]:

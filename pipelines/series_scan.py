@@ -54,9 +54,11 @@ def scan_series(desk: Desk, provider: Provider, query: Query, scenes: Sequence[S
         reviews=desk.reviewed(),
         plans=plans_of(desk.outputs, desk.site.id),
     )
-    same, known = desk.unchanged(run.is_run), {o.scene for o in desk.ledger.observations(desk.site.id)}
-    if same is not None:
-        desk.ledger.record([_observed(desk, item) for item in left_out if item.scene.id not in known], now=desk.now)
+    same = desk.unchanged(run.is_run)
+    if same is not None and same.findings is not None:
+        _record(desk, same.findings, same.findings.run_id)
+        told = {scene.id for scene in same.findings.scenes}
+        desk.ledger.record([_observed(desk, item) for item in left_out if item.scene.id not in told], now=desk.now)
         return same
     desk.tell(f"{desk.site.id}: comparing {len(own)} scenes")
     try:

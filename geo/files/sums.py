@@ -66,8 +66,9 @@ def read_sums(folder: str | os.PathLike[str]) -> dict[str, str]:
     except OSError as error:
         raise IntegrityError(f"{path} cannot be read ({error.strerror}); the folder is not complete.") from None
     sums: dict[str, str] = {}
-    for number, line in enumerate(text.split("\n"), 1):
-        if not line:
+    lines = text.split("\n")
+    for number, line in enumerate(lines, 1):
+        if not line and number == len(lines):
             continue
         match = _LINE.fullmatch(line)
         name = _unescaped(match.group(3)) if match and match.group(1) else match.group(3) if match else ""

@@ -1,0 +1,76 @@
+"""Killed or failed at any write: nothing lost, nothing torn, no false success, and one clean run brings all right."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from faults.soak import many
+from runs import sitewatch
+from seriesworld import Story, write_images, write_site
+
+DRIVER = Path(__file__).parent / "driver.py"
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("kills") / "w"
+    sitewatch("init", place)
+    write_site(place)
+    write_images(place / "images", Story(clearing=1, dates=2))
+    (place / "sitewatch.toml").write_text("workers = 1\n[publish]\nfigure_dpi = 72\npicture_px = 200\n")
+    return place
+
+
+def points(workspace: Path, mode: str, first: int, step: int) -> list[dict[str, Any]]:
+    """What came of every disturbed run; the last was not disturbed any more."""
+    done = subprocess.run(
+        [sys.executable, str(DRIVER), str(workspace), mode, str(first), str(step)],
+        env={**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}"}, capture_output=True, text=True,
+        check=True,
+    )  # fmt: skip
+    whole, *told = map(json.loads, done.stdout.splitlines())
+    assert whole["code"] == 0
+    assert len(whole["tree"]) > 25
+    return told
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_kill_9_at_any_write_loses_and_tears_nothing(workspace: Path) -> None:
+    """O1-O7 of the plan of record: after one clean run archive, run, log and ledger are those of an undisturbed one."""
+    told = points(workspace, "kill", 3, many(28, 1))
+    killed = [point for point in told if point["killed"]]
+    assert len(killed) >= many(6, 180)
+    for point in told:
+        assert (point["second"]["code"], point["second"]["err"]) == (0, ""), point
+        assert point["second"]["verify"] == 0, point
+        assert point["second"]["left"] == [], point
+        assert point["differs"] == [], point
+    print(f"{len(killed)} kill points: nothing lost, nothing torn")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize(("mode", "code"), [("ENOSPC", 7), ("EIO", 1)])
+def test_an_error_at_any_write_is_never_a_success(workspace: Path, mode: str, code: int) -> None:
+    """A run that could not write all says so in one sentence with its code; what it had is kept, the next completes it."""
+    told = points(workspace, mode, 5, many(64, 1))
+    assert len(told) >= many(3, 180)
+    for point in told:
+        first, second = point["first"], point["second"]
+        assert not point["false success"], point
+        assert first["code"] in (0, code, 1, 7, 78), point
+        assert "Traceback" not in first["err"]
+        assert "Unexpected" not in first["err"], point
+        assert (second["code"], second["verify"], second["left"]) == (0, 0, []), point
+        assert set(point["differs"]) <= {"ledger, ending"}, point  # the failure stands there, too
+    failed = sum(point["first"]["code"] != 0 for point in told)
+    assert failed >= len(told) // 3
+    print(f"{len(told)} points with {mode}: {failed} told, none a false success")
