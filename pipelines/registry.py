@@ -222,12 +222,17 @@ def add_site(workspace: Path, new: NewSite, *, now: datetime) -> Path:
     if (new.outline is None) == (new.point is None):
         raise UsageError("Give the place either as a file of polygons or with --point LON LAT.")
     path = _free_path(workspace, new.id)
-    shape = Point(new.point) if new.point is not None else read_aoi(new.outline or Path())
-    document = _document(new, shape, now)
+    document = drafted(new, now=now)
     parse_site(document, file=str(path))
     with atomic_path(path) as temporary:
         temporary.write_text(pretty(document), encoding="utf-8")
     return path
+
+
+def drafted(new: NewSite, *, now: datetime) -> dict[str, Any]:
+    """The document of a new site; InputError where its outline cannot be read."""
+    shape = Point(new.point) if new.point is not None else read_aoi(new.outline or Path())
+    return _document(new, shape, now)
 
 
 def add_file(workspace: Path, file: Path) -> Path:

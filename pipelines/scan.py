@@ -130,6 +130,13 @@ def scan(
     )
 
 
+def scan_one(
+    workspace: Path, site: Site, asked: Asked, *, settings: Settings, now: datetime, executor: Executor, tell: Tell
+) -> SiteOutcome:
+    """Scan a site that need not have a file in the workspace; its results lie in outputs/ like those of any other."""
+    return _Job(workspace, site.id, site, asked, settings, now).with_(executor, tell)
+
+
 @dataclass(frozen=True)
 class _Job(Job[SiteOutcome]):
     """One site to scan; it can be sent to another process."""
