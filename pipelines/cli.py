@@ -123,6 +123,7 @@ TABLE = {
     "review": ("review_commands", "Take analysts' verdicts out of a workspace, and in."),
     "scan": ("scan_command", "Fetch, prepare, compare, assess and publish: cron's command."),
     "schedule": ("status_commands", "Print the crontab line and the systemd units that scan this workspace every day."),
+    "score": ("score_command", "Score a result against a truth: by pixels, by objects, or as SMART site models."),
     "search": ("search_command", "Search a REGION for new construction: candidates, ranked, with dates and reasons."),
     "sites": ("site_commands", "List, show, check and add the sites of a workspace."),
     "status": (
