@@ -81,6 +81,7 @@ def sharpened(piece: Piece, change: NDArray[np.floating], *, min_px: int) -> Pie
     median change (linear mixing). Half is where the outline runs.
     """
     own = np.asarray(piece.cut(change), np.float64)
+    own = own[np.isfinite(own).any(axis=1)]  # a band that nothing was seen in on both sides tells nothing
     typical = np.nanmedian(own, axis=1)
     size = float(typical @ typical)
     if not size > 0:
