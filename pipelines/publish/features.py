@@ -12,6 +12,7 @@ from typing import Any
 from shapely.geometry import box, mapping
 from shapely.geometry.base import BaseGeometry
 
+from geo.files import reviews
 from geo.files.atomic import atomic_path
 from geo.files.geopackage import Column, Table, write_geopackage
 from geo.files.qgis import Layer, style_xml
@@ -24,11 +25,6 @@ from pipelines.publish.shapes import Numbered, footprint, grid_of, in_grid
 from pipelines.publish.wording import event_title
 
 FILE = "findings.gpkg"
-REVIEWS = "reviews"
-REVIEW_COLUMNS: dict[str, Column] = {
-    "event_id": "text", "verdict": "text", "confidence": "text", "reason": "text", "reviewer": "text",
-    "reviewed_at": "time",
-}  # fmt: skip
 
 _EVENT: dict[str, Column] = {
     "number": "integer", "id": "text", "title": "text", "kind": "text", "direction": "text", "zone": "text",
@@ -103,15 +99,9 @@ def write_features(
     _write_json(folder / "findings.geojson", collection(findings, events))
     made = tables(findings, events, layers)
     if lineage.review is None:
-        style = next((style_xml(layer) for layer in layers if layer.name == REVIEWS), None)
-        made.append(Table(name=REVIEWS, columns=REVIEW_COLUMNS, rows=[], style=style))
+        style = next((style_xml(layer) for layer in layers if layer.name == reviews.TABLE), None)
+        made.append(Table(name=reviews.TABLE, columns=reviews.COLUMNS, rows=[], style=style))
     write_geopackage(folder / FILE, made, crs=findings.grid.crs, now=findings.created)
-
-
-def create_reviews(path: Path, now: datetime) -> None:
-    """Make an empty GeoPackage for analysts' verdicts where there is none; one that exists is never touched."""
-    if not path.exists():
-        write_geopackage(path, [Table(name=REVIEWS, columns=REVIEW_COLUMNS, rows=[])], crs=None, now=now)
 
 
 def collection(findings: Findings, events: Sequence[Numbered]) -> dict[str, Any]:

@@ -19,17 +19,21 @@ from geo.files.qgis import (
     style_xml,
     write_project,
 )
+from geo.files.reviews import NOT_REVIEWED
+from geo.files.reviews import TABLE as REVIEWS
 from geo.grid import Grid
 from pipelines.assess import Findings
 from pipelines.assess.findings import BuildingStatus
-from pipelines.publish.features import FILE, REVIEWS
+from pipelines.publish.features import FILE
 from pipelines.publish.palette import BLACK, BLUE, CHANCE, CONFIDENCE, GREEN, ORANGE, PURPLE, UNSEEN, VERMILION
 from pipelines.publish.settings import Lineage
 from pipelines.publish.shapes import grid_of
 from pipelines.publish.wording import scene_of, when
 
-VERDICTS = (("", "Not reviewed"), ("confirmed", "Confirmed change"), ("rejected", "Rejected: no such change"),
-            ("unsure", "Unsure"))  # fmt: skip
+VERDICTS = (
+    ("confirmed", "Confirmed change"), ("rejected", "Rejected: no such change"), ("unsure", "Unsure"),
+    (NOT_REVIEWED, "Not reviewed (takes a verdict back)"),
+)  # fmt: skip
 SURENESS = (("", "Not stated"), ("high", "High"), ("medium", "Medium"), ("low", "Low"))
 REASONS = (
     ("", "Not stated"),
@@ -241,6 +245,11 @@ def review_style() -> VectorStyle:
             Field(name="reviewed_at", alias="Reviewed at (UTC)", widget="time", editable=True),
         ),
     )
+
+
+def review_form() -> str:
+    """The form as QML, for who opens the verdicts without a project."""
+    return style_xml(Layer(name=REVIEWS, title="Reviews", source="", style=review_style(), group=_FOUND))
 
 
 def mask_style() -> RasterStyle:

@@ -14,9 +14,10 @@ import rasterio
 from publish_cases import BEFORE, NOW, make_case
 from rio_cogeo.cogeo import cog_validate
 
+from geo.files.reviews import create_reviews
 from geo.files.sums import check_folder
 from pipelines.assess import Findings
-from pipelines.publish import Lineage, PublishSettings, create_reviews, publish, read_manifest
+from pipelines.publish import Lineage, PublishSettings, publish, read_manifest
 from pipelines.publish.schema import schema_text, shipped_schema
 
 FILES = {
