@@ -16,7 +16,8 @@ from geo.files.atomic import atomic_path
 from geo.files.reviews import COLUMNS, Review, add_reviews, as_rows, create_reviews, newest, read_reviews
 from geo.files.text import clean, cleaned
 from pipelines.publish.listing import FORMULA, cell
-from pipelines.publish.project import VERDICTS, review_form
+from pipelines.publish.project import review_form
+from pipelines.publish.styles import VERDICTS
 from pipelines.registry import find_site
 from pipelines.reviewed import known_events, reviews_path
 

@@ -281,13 +281,15 @@ def qgis(project: Path) -> Iterator[subprocess.Popen[str]]:
         process.communicate()
 
 
-def ask(process: subprocess.Popen[str], event: str, verdict: str) -> None:
-    """Set a verdict and wait until QGIS says that it is saved."""
+def ask(process: subprocess.Popen[str], event: str, verdict: str) -> str:
+    """Set a verdict, wait until QGIS says that it is saved, and return the look of the change on the map."""
     assert process.stdin is not None
     assert process.stdout is not None
     process.stdin.write(f"{event} {verdict}\n")
     process.stdin.flush()
-    assert process.stdout.readline() == f"SAVED {event}\n"
+    saved, name, look = process.stdout.readline().split()
+    assert (saved, name) == ("SAVED", event)
+    return look
 
 
 @pytest.mark.slow
@@ -296,13 +298,15 @@ def test_a_verdict_set_in_qgis_outlives_five_scans_and_a_kill_of_both(workspace:
     """QGIS holds the file with an unsaved row while five runs pass; then both are killed."""
     first = events(workspace)[0].id
     with qgis(latest(workspace) / "site.qgz") as process:
-        ask(process, first, "confirmed")
+        assert ask(process, first, "rejected") == "rejected"  # the map shows it at once
+        assert ask(process, first, "confirmed") == "confirmed"
         for day in range(1, 6):
             write_images(workspace / "images", STORY, range(13 + day, 14 + day))
             assert scan(workspace, day) == 0
     assert len(list(workspace.glob("outputs/runs/wood/*/manifest.json"))) == 6
     assert [(r.event_id, r.verdict, r.reviewer) for r in read_reviews(verdicts(workspace))] == [
-        (first, "confirmed", "Ana")
+        (first, "rejected", "Ana"),
+        (first, "confirmed", "Ana"),
     ]
     assert "confirmed by Ana on " in (latest(workspace) / "report.html").read_text()
     assert sitewatch("verify", "-w", workspace).code == 0

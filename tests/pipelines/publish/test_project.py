@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -64,8 +65,8 @@ def _pixel(picture: Path, x: float, y: float) -> tuple[int, ...]:
     return tuple(int(v) for v in image[int(y * image.shape[0]), int(x * image.shape[1])])
 
 
-# Shares of the picture: the middle of the first square, of the cloud, and of untouched ground.
-SQUARE, CLOUD, GROUND = (30 / 240, 45 / 180), (204 / 240, 150 / 180), (120 / 240, 130 / 180)
+# Shares of the picture: in the first square beside its number, in the cloud, and in untouched ground.
+SQUARE, CLOUD, GROUND = (21 / 240, 52 / 180), (204 / 240, 150 / 180), (120 / 240, 130 / 180)
 
 
 @pytest.fixture(scope="module")
@@ -105,6 +106,23 @@ def test_the_time_slider_shows_the_image_of_its_time(utm):
     assert min(_pixel(pictures / "2020-06-01.png", *SQUARE)) > 200
 
 
+def test_the_time_slider_plays_the_changes(utm):
+    """None before the last look without them; dotted until the first that shows them; then each in its own look."""
+    shown = utm[0]["shown"]
+    assert shown["2017-06-01"] == {}
+    assert shown["2018-06-01"] == {"within its interval (time slider)": 3}
+    assert sum(shown["2020-06-01"].values()) == 3
+    assert set(shown["2020-06-01"]) <= {"confirmed", "probable", "possible"}
+
+
+def test_hovering_shows_the_picture_of_the_change(utm):
+    """The address in the tip names a file of the moved folder."""
+    (address,) = re.findall(r'src="file://([^"]+)"', utm[0]["tip"])
+    assert "a folder with spaces" in address
+    with Image.open(address) as picture:
+        assert picture.size == (646, 320)
+
+
 def test_the_form_asks_for_a_verdict(utm):
     """Verdicts are chosen from a list, and only the reviews can be edited."""
     told = utm[0]
@@ -112,12 +130,16 @@ def test_the_form_asks_for_a_verdict(utm):
     assert kind == "ValueMap"
     assert {"Confirmed change": "confirmed"} in config["map"]
     assert told["relations"] == [True]
+    assert told["required"] == ["fid", "event_id", "verdict"]
+    assert told["tabs"] == ["Review", "All that is known"]
     assert [name for name, locked in told["read_only"].items() if not locked] == ["reviews"]
 
 
 def test_the_geopackage_alone_comes_styled(utm):
     """Opened without the project, a layer looks the same."""
     assert utm[0]["default_style"] == ["categorizedSymbol", "confirmed"]
+    colours = np.unique(np.asarray(Image.open(utm[1] / "alone.png").convert("RGB")).reshape(-1, 3), axis=0)
+    assert len(colours) > 5  # outlines and numbers, not bare ground
 
 
 @pytest.mark.parametrize("system", ["degrees", "wkt", "none"])
