@@ -9,13 +9,18 @@ from shapely.geometry import shape
 
 from geo.files.reviews import NOT_REVIEWED, Review, as_rows
 from pipelines.assess.findings import Event
+from pipelines.assess.words import day
 
 CONFIRMED, REJECTED, UNSURE = "confirmed", "rejected", "unsure"
 SAME_SHARE = 0.5  # a finding grows from run to run, and still is the same
 
 
 class Verdict(BaseModel):
-    """An analyst's verdict as a run records it. `carried_from` is the id it was given under, where that is another."""
+    """An analyst's verdict as a run records it.
+
+    `carried_from` is the id it was given under, where that is another; `about` tells of the finding as it was last
+    seen, where this run does not have it.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -25,6 +30,7 @@ class Verdict(BaseModel):
     reviewer: str
     reviewed_at: str
     carried_from: str | None = None
+    about: str | None = None
 
 
 Verdicts = Mapping[str, Verdict]
@@ -37,7 +43,9 @@ def unjudged(_events: Sequence[Event]) -> Verdicts:
 
 
 def judged(events: Sequence[Event], reviews: Mapping[str, Review], known: Mapping[str, Event]) -> dict[str, Verdict]:
-    """The verdict of each event that has one; one that was taken back (`not reviewed`) is none.
+    """The verdict of each event that has one, and of those that this run does not find; no verdict is passed over.
+
+    One that was taken back (`not reviewed`) is none.
 
     A verdict on an event that is gone goes over to an event of this run that is the same by `is_same`, where that has
     no word of its own.
@@ -63,6 +71,10 @@ def judged(events: Sequence[Event], reviews: Mapping[str, Review], known: Mappin
         if same:
             best = max(same, key=lambda old: _shared(event, old)[0])
             found[event.id] = _verdict(reviews[best.id], carried_from=best.id)
+    used = found.keys() | {verdict.carried_from for verdict in found.values()}
+    for name, review in sorted(reviews.items()):
+        if name not in here | used and review.verdict != NOT_REVIEWED:
+            found[name] = _verdict(review, about=_about(known.get(name)))
     return found
 
 
@@ -82,9 +94,18 @@ def is_same(event: Event, old: Event, *, rejected: bool) -> bool:
     return not any(apart) and (larger if rejected else smaller) >= SAME_SHARE
 
 
-def _verdict(review: Review, carried_from: str | None = None) -> Verdict:
+def _verdict(review: Review, carried_from: str | None = None, about: str | None = None) -> Verdict:
     (row,) = as_rows([review])
-    return Verdict(**{name: text for name, text in row.items() if name != "event_id"}, carried_from=carried_from)
+    said = {name: text for name, text in row.items() if name != "event_id"}
+    return Verdict(**said, carried_from=carried_from, about=about)
+
+
+def _about(event: Event | None) -> str:
+    if event is None:
+        return "no run here tells of it"
+    size = f"{event.area_px:,} pixels" if event.area_m2 is None else f"{event.area_m2:,.0f} m²"
+    seen = "" if event.not_after is None else f", first seen on {day(event.not_after)}"
+    return f"{event.kind} ({event.direction}), {size}{seen}"
 
 
 def _shared(one: Event, other: Event) -> tuple[float, float]:

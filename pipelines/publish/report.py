@@ -22,6 +22,7 @@ from pipelines.publish.drawing import as_marks, legend_marks, outlines_of_events
 from pipelines.publish.pages import csp_hash, template, text_of
 from pipelines.publish.pictures import Picture, change_picture, corner_words, data_uri, north
 from pipelines.publish.rows import (
+    absent_rows,
     building_table,
     candidate_lines,
     control_table,
@@ -186,6 +187,7 @@ def _lists(page: Page) -> dict[str, Any]:
     return {
         "levels": levels, "events": event_table(findings, listed), "left_out": len(page.events) - len(listed),
         "events_caption": _JUDGED if any(item.verdict for item in page.events) else _UNJUDGED,
+        "absent": absent_rows(page.lineage.verdicts),
         "segments": segment_table(findings), "buildings": building_table(findings),
         "candidates": _candidates(page), "scenes": scene_table(findings),
         "notes": [f"{scene.id}: {note}" for scene in findings.scenes for note in scene.notes],
