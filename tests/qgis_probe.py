@@ -49,6 +49,8 @@ def main(path: str, pictures: str) -> dict:
         image.save(f"{pictures}/{day}.png")
     reviews = layers["reviews"]
     field = reviews.fields().indexOf("verdict")
+    if not reviews.isValid():
+        field = -1
     told["form"] = [reviews.editorWidgetSetup(field).type(), reviews.editorWidgetSetup(field).config()]
     told["relations"] = [relation.isValid() for relation in project.relationManager().relations().values()]
     told["read_only"] = {n: la.readOnly() for n, la in layers.items() if la.type() == QgsMapLayerType.VectorLayer}

@@ -20,10 +20,11 @@ VERDICTS = (
 SURENESS = (("", "Not stated"), ("high", "High"), ("medium", "Medium"), ("low", "Low"))
 WITHIN = "within its interval (time slider)"
 PICTURES = "figures/changes"
-# The newest verdict in the review file, live; before any was given there, what the run itself took over.
+# The newest verdict in the review file, live; before any was given there, or where a run was sent without that file,
+# what the run itself took over.
 _NEWEST = (
-    f"coalesce(array_last(relation_aggregate('{RELATION}', 'array_agg', \"verdict\", '',"
-    ' "reviewed_at")), "verdict")'
+    f"coalesce(array_last(try(relation_aggregate('{RELATION}', 'array_agg', \"verdict\", '',"
+    ' "reviewed_at"))), "verdict")'
 )
 _MARKS = "coalesce(map_get(map('confirmed', ' ✓', 'rejected', ' ✗', 'unsure', ' ?'), {verdict}), '')"
 _LONG = ("confidence_reason", "gap_reason", "status_reason")

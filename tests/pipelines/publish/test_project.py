@@ -15,7 +15,7 @@ from PIL import Image
 from publish_cases import NOW, make_case
 
 from geo.files.sums import check_folder
-from pipelines.publish import PublishSettings, publish
+from pipelines.publish import Lineage, PublishSettings, publish
 
 PROBE = Path(__file__).parent.parent.parent / "qgis_probe.py"
 PYTHON = "/usr/bin/python3"  # QGIS binds to the system's Python only
@@ -33,12 +33,13 @@ pytestmark = [
 ]
 
 
-def _probe(folder: Path, **case) -> tuple[dict, Path]:
+def _probe(folder: Path, review: str | None = None, **case) -> tuple[dict, Path]:
     """Publish, move the folder elsewhere, open it there."""
     made = make_case(folder / "work", **case)
     run = folder / "run"
     run.mkdir()
-    publish(made.findings, made.pair, made.change_map, folder=run, settings=PublishSettings(figure_dpi=72), now=NOW)
+    settings, lineage = PublishSettings(figure_dpi=72), Lineage(review=review)
+    publish(made.findings, made.pair, made.change_map, folder=run, settings=settings, now=NOW, lineage=lineage)
     moved = folder / "elsewhere" / "a folder with spaces"
     moved.parent.mkdir()
     shutil.move(run, moved)
@@ -140,6 +141,17 @@ def test_the_geopackage_alone_comes_styled(utm):
     assert utm[0]["default_style"] == ["categorizedSymbol", "confirmed"]
     colours = np.unique(np.asarray(Image.open(utm[1] / "alone.png").convert("RGB")).reshape(-1, 3), axis=0)
     assert len(colours) > 5  # outlines and numbers, not bare ground
+
+
+def test_a_run_that_was_sent_without_the_verdicts_shows_its_changes(tmp_path):
+    """The verdicts' file stays at home; all else is there, drawn as ever, by what the run itself knows."""
+    told, pictures = _probe(tmp_path, review="../../../review/kaev-phos.gpkg")
+    assert [name for name, valid in told["layers"].items() if not valid] == ["reviews"]
+    assert sum(told["shown"]["2020-06-01"].values()) == 3
+    assert set(told["shown"]["2020-06-01"]) <= {"confirmed", "probable", "possible"}
+    assert "review: none yet" in told["tip"]
+    red, green, blue = _pixel(pictures / "Change.png", *SQUARE)
+    assert red > green + 40 > blue + 40
 
 
 @pytest.mark.parametrize("system", ["degrees", "wkt", "none"])
