@@ -64,8 +64,8 @@ def layers_of(findings: Findings, lineage: Lineage) -> list[Layer]:
     ]  # fmt: skip
     rasters = [
         Layer(
-            name="change_mask", title=f"{mark}Change and not observed", source="./change_mask.tif", style=mask_style(),
-            group=_MAP, opacity=0.65,
+            name="change_mask", title=f"{mark}Change and not observed{_doubt(findings)}",
+            source="./change_mask.tif", style=mask_style(), group=_MAP, opacity=0.65,
         ),
         Layer(
             name="change_chance", title=f"{mark}Chance of a false alarm, per pixel", source="./change.tif",
@@ -121,6 +121,12 @@ def project_of(findings: Findings, layers: list[Layer]) -> Project:
             Relation(name="Reviews", child=REVIEWS, child_field="event_id", parent="changes", parent_field="id"),
         ),
     )
+
+
+def _doubt(findings: Findings) -> str:
+    """An empty change map means nothing where nothing could be told; its name in the legend says so."""
+    state = findings.observability.state
+    return "" if state in ("change", "no-change") else f": {state.upper()}, an empty map is no finding"
 
 
 def review_form() -> str:

@@ -16,6 +16,7 @@ from publish_cases import NOW, make_case
 
 from geo.files.sums import check_folder
 from pipelines.publish import Lineage, PublishSettings, publish
+from pipelines.publish.project import layers_of
 
 PROBE = Path(__file__).parent.parent.parent / "qgis_probe.py"
 PYTHON = "/usr/bin/python3"  # QGIS binds to the system's Python only
@@ -141,6 +142,14 @@ def test_the_geopackage_alone_comes_styled(utm):
     assert utm[0]["default_style"] == ["categorizedSymbol", "confirmed"]
     colours = np.unique(np.asarray(Image.open(utm[1] / "alone.png").convert("RGB")).reshape(-1, 3), axis=0)
     assert len(colours) > 5  # outlines and numbers, not bare ground
+
+
+@pytest.mark.parametrize(("seen", "warned"), [(True, False), (False, True)])
+def test_an_empty_map_of_unseen_ground_says_so_in_the_legend(tmp_path, seen, warned):
+    """A layer without any change must not read like "no change" where nothing could be told."""
+    findings = make_case(tmp_path / "work", seen=seen).findings
+    titles = [layer.title for layer in layers_of(findings, Lineage()) if layer.name == "change_mask"]
+    assert ["NOT-OBSERVED" in title for title in titles] == [warned]
 
 
 def test_a_run_that_was_sent_without_the_verdicts_shows_its_changes(tmp_path):
