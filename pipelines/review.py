@@ -6,33 +6,40 @@ import csv
 import io
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from geo.errors import InputError
 from geo.files.atomic import atomic_path
-from geo.files.reviews import Review, add_reviews, as_rows, newest, read_reviews
+from geo.files.reviews import COLUMNS, Review, add_reviews, as_rows, create_reviews, newest, read_reviews
 from geo.files.text import clean, cleaned
-from pipelines.publish import create_reviews
-from pipelines.publish.listing import cell
-from pipelines.publish.project import VERDICTS
+from pipelines.publish.listing import FORMULA, cell
+from pipelines.publish.project import review_form
+from pipelines.publish.styles import VERDICTS
 from pipelines.registry import find_site
 from pipelines.reviewed import known_events, reviews_path
 
-COLUMNS = ("event_id", "verdict", "confidence", "reason", "reviewer", "reviewed_at")
 MOST_ROWS = 100_000
-_WORDS = tuple(word for word, _ in VERDICTS if word)
+_WORDS = tuple(word for word, _ in VERDICTS)
 
 
 @dataclass(frozen=True)
 class Imported:
-    """How many rows were added, how many were known already, and a sentence for each that was left out."""
+    """What became of the rows of a file.
+
+    Attributes:
+        added: how many are new.
+        known: how many were there already.
+        faults: a sentence for each that was left out.
+        strangers: ids of events that no run here tells of; their verdicts were taken, and wait for one that does.
+    """
 
     added: int
     known: int
     faults: tuple[str, ...]
+    strangers: tuple[str, ...] = ()
 
 
 def export_reviews(workspace: Path, site_id: str, out: Path) -> int:
@@ -66,13 +73,14 @@ def export_reviews(workspace: Path, site_id: str, out: Path) -> int:
 def import_reviews(workspace: Path, site_id: str, file: Path, *, now: datetime) -> Imported:
     """Add the verdicts of a .csv or .geojson file to a site's; what is there already is not added twice.
 
-    A row that cannot be used is told and left out. Raises InputError where the file cannot be read at all,
-    TemporaryError where another program keeps the verdicts locked.
+    A row that states no time counts as said now. A row that cannot be used is told and left out. Raises InputError
+    where the file cannot be read at all, TemporaryError where another program keeps the verdicts locked.
     """
     find_site(workspace, site_id)
     path = reviews_path(workspace / "outputs", site_id)
-    create_reviews(path, now)
-    held = set(read_reviews(path))
+    create_reviews(path, now, review_form())
+    reviews = read_reviews(path)
+    held = set(reviews) | {replace(review, reviewed_at=None) for review in reviews}
     new: list[Review] = []
     faults: list[str] = []
     known = 0
@@ -84,10 +92,12 @@ def import_reviews(workspace: Path, site_id: str, file: Path, *, now: datetime) 
             known += 1
         else:
             held.add(review)
-            new.append(review)
+            new.append(review if review.reviewed_at else replace(review, reviewed_at=now))
     if new:
         add_reviews(path, new)
-    return Imported(added=len(new), known=known, faults=tuple(faults))
+    named = {review.event_id for review in new}
+    strangers = sorted(named - known_events(workspace / "outputs" / "runs" / site_id, named).keys())
+    return Imported(added=len(new), known=known, faults=tuple(faults), strangers=tuple(strangers))
 
 
 def counting(workspace: Path, site_id: str) -> Mapping[str, Review]:
@@ -146,4 +156,4 @@ def _review(row: Mapping[str, Any], now: datetime) -> Review | str:
 def _plain(value: object) -> str:
     """A cell's text without the apostrophe that keeps a spreadsheet from running it."""
     text = "" if value is None else clean(value).strip()
-    return text[1:] if text[:2] in ("'=", "'+", "'-", "'@") else text
+    return text[1:].strip() if text.startswith("'") and text[1:].startswith(FORMULA) else text

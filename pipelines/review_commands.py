@@ -41,9 +41,16 @@ def import_(session: Session, site_id: str, file: Path) -> None:
 
     done = import_reviews(session.workspace, site_id, file, now=session.now)
     if session.as_json:
-        session.say(json.dumps({"added": done.added, "known": done.known, "faults": list(done.faults)}))
+        session.say(
+            json.dumps(
+                {"added": done.added, "known": done.known, "faults": list(done.faults), "strangers": done.strangers}
+            )
+        )
     else:
         session.say(f"{done.added} added, {done.known} known already, {len(done.faults)} left out.")
+        if done.strangers:
+            names = ", ".join(done.strangers[:10]) + (", …" if len(done.strangers) > 10 else "")
+            session.say(f"No run here tells of {names}; check the ids, or scan.")
     for fault in done.faults:
         click.echo(f"{file}, {fault}", err=True)
     if done.faults:

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from geo.files.reviews import as_rows, newest, read_reviews
+from geo.files.reviews import as_rows, create_reviews, newest, read_reviews
 from pipelines.assess import Event, Findings
 from pipelines.assess.verdicts import Judge, judged, unjudged
-from pipelines.publish import create_reviews
+from pipelines.publish.project import review_form
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def reviewed(outputs: Path, site_id: str, *, now: datetime) -> Reviewed:
     Raises IntegrityError where the file cannot be read.
     """
     path = reviews_path(outputs, site_id)
-    create_reviews(path, now)
+    create_reviews(path, now, review_form())
     counting = newest(read_reviews(path))
     relative = f"../../../review/{path.name}"
     if not counting:

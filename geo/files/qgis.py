@@ -11,7 +11,7 @@ import hashlib
 import os
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -62,6 +62,20 @@ class RasterStyle:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Lookup:
+    """The field `value` of the feature of another layer whose field `key` holds what is looked up."""
+
+    layer: str
+    key: str
+    value: str
+
+    @property
+    def layer_id(self) -> str:
+        """The id of that layer in the project."""
+        return layer_id(self.layer)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Field:
     """One attribute in the form.
 
@@ -70,6 +84,8 @@ class Field:
         choices: (value, label) pairs of a drop-down list.
         widget: `text`, `long`, `time` or `hidden`.
         editable: may be changed in the form.
+        required: QGIS does not save a feature without it.
+        lookup: where a name to show instead of the value is found.
     """
 
     name: str
@@ -77,6 +93,17 @@ class Field:
     choices: tuple[tuple[str, str], ...] = ()
     widget: Literal["text", "long", "time", "hidden"] = "text"
     editable: bool = False
+    required: bool = False
+    lookup: Lookup | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tab:
+    """One tab of a form: some of its fields, and the rows of a relation below them, if one is named by its id."""
+
+    title: str
+    fields: tuple[str, ...]
+    relation: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,17 +115,21 @@ class VectorStyle:
         attribute: field or expression that chooses the entry.
         entries: the classes.
         fields: the form, in order.
+        tabs: of the form; without any, all fields stand below each other.
         label: expression of the label, or "".
+        crowded: labels may overlap, so that none is left out.
         title: expression that names a feature in lists.
         tip: HTML shown on hovering, or "".
-        time: field of the moment from which a feature is shown, or "".
+        time: field of the moment from which QGIS's time slider shows a feature (always, where it is null), or "".
     """
 
     geometry: Literal["Polygon", "Line"] | None
     attribute: str = ""
     entries: tuple[Entry, ...] = ()
     fields: tuple[Field, ...] = ()
+    tabs: tuple[Tab, ...] = ()
     label: str = ""
+    crowded: bool = False
     title: str = ""
     tip: str = ""
     time: str = ""
@@ -109,6 +140,7 @@ class Layer:
     """One layer: `source` is relative to the project, `./change.tif` or `./findings.gpkg|layername=changes`.
 
     Where `period` is given the layer shows only then, in QGIS's time slider. Unless `editable`, QGIS may not edit it.
+    `alone` is the style kept with the data, where the project's own needs other layers.
     """
 
     name: str
@@ -120,6 +152,7 @@ class Layer:
     period: Period | None = None
     editable: bool = False
     note: str = ""
+    alone: VectorStyle | None = None
 
     @property
     def kind(self) -> str:
@@ -134,7 +167,7 @@ class Layer:
     @property
     def id(self) -> str:
         """A stable id that is long enough for QGIS."""
-        return f"{self.name}_{hashlib.sha256(self.name.encode()).hexdigest()[:12]}"
+        return layer_id(self.name)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,6 +208,11 @@ class Project:
     relations: tuple[Relation, ...] = ()
 
 
+def layer_id(name: str) -> str:
+    """The id of the layer with a name: stable, and long enough for QGIS."""
+    return f"{name}_{hashlib.sha256(name.encode()).hexdigest()[:12]}"
+
+
 def write_project(path: str | os.PathLike[str], project: Project) -> Path:
     """Write a .qgz: a zip with one .qgs, its timestamps fixed, the same bytes for the same project.
 
@@ -203,6 +241,7 @@ def project_xml(project: Project) -> str:
 
 def style_xml(layer: Layer) -> str:
     """The .qml document of a layer: for a file beside a raster, or for `layer_styles`."""
+    layer = replace(layer, style=layer.alone or layer.style)
     return _templates().get_template("style.qml.j2").render(layer=layer) + "\n"
 
 

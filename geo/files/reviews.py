@@ -1,11 +1,13 @@
 """Analysts' verdicts in a GeoPackage that QGIS may hold open, with an edit session in progress.
 
 The table `reviews` is only ever added to, a transaction at a time: nothing of ours replaces the file or changes a row.
-Of several verdicts on one event the newest counts.
+Of several verdicts on one event the newest counts. Analysts may change and delete rows, by mistake too; the file itself
+then keeps the row as it was, in the table `reviews_history`, and states the time of a verdict that states none.
 """
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
@@ -14,9 +16,48 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from geo.errors import IntegrityError, TemporaryError
+from geo.files.atomic import PARTIAL, sync_file, sync_folder, writing
+from geo.files.geopackage import Column, Table, write_geopackage
 
 PATIENCE_S = 30.0
-_COLUMNS = "event_id, verdict, confidence, reason, reviewer, reviewed_at"
+TABLE = "reviews"
+COLUMNS: dict[str, Column] = {
+    "event_id": "text", "verdict": "text", "confidence": "text", "reason": "text", "reviewer": "text",
+    "reviewed_at": "time",
+}  # fmt: skip
+NOT_REVIEWED = "not reviewed"
+_COLUMNS = ", ".join(COLUMNS)
+# What an edit in QGIS sets off is done by the file, so that it holds in every program that writes to it. The time is
+# SQLite's, in UTC: QGIS 3.22 would store its own clock's local time as if it were UTC.
+_RULES = """
+CREATE TABLE reviews_history (
+    what TEXT NOT NULL, at TEXT NOT NULL, fid INTEGER,
+    event_id TEXT, verdict TEXT, confidence TEXT, reason TEXT, reviewer TEXT, reviewed_at TEXT
+);
+CREATE TRIGGER reviews_stamp_new AFTER INSERT ON reviews WHEN NEW.reviewed_at IS NULL
+BEGIN
+    UPDATE reviews SET reviewed_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now') WHERE fid = NEW.fid;
+END;
+CREATE TRIGGER reviews_stamp_edit AFTER UPDATE ON reviews
+WHEN julianday(NEW.reviewed_at) IS julianday(OLD.reviewed_at)
+    AND (NEW.verdict IS NOT OLD.verdict OR NEW.confidence IS NOT OLD.confidence OR NEW.reason IS NOT OLD.reason
+        OR NEW.reviewer IS NOT OLD.reviewer OR NEW.event_id IS NOT OLD.event_id)
+BEGIN
+    UPDATE reviews SET reviewed_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now') WHERE fid = NEW.fid;
+END;
+CREATE TRIGGER reviews_keep_edited BEFORE UPDATE ON reviews
+WHEN NEW.verdict IS NOT OLD.verdict OR NEW.confidence IS NOT OLD.confidence OR NEW.reason IS NOT OLD.reason
+    OR NEW.reviewer IS NOT OLD.reviewer OR NEW.event_id IS NOT OLD.event_id OR NEW.fid IS NOT OLD.fid
+BEGIN
+    INSERT INTO reviews_history VALUES ('edited', strftime('%Y-%m-%dT%H:%M:%fZ', 'now'), OLD.fid, OLD.event_id,
+        OLD.verdict, OLD.confidence, OLD.reason, OLD.reviewer, OLD.reviewed_at);
+END;
+CREATE TRIGGER reviews_keep_deleted BEFORE DELETE ON reviews
+BEGIN
+    INSERT INTO reviews_history VALUES ('deleted', strftime('%Y-%m-%dT%H:%M:%fZ', 'now'), OLD.fid, OLD.event_id,
+        OLD.verdict, OLD.confidence, OLD.reason, OLD.reviewer, OLD.reviewed_at);
+END;
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +70,46 @@ class Review:
     reason: str = ""
     reviewer: str = ""
     reviewed_at: datetime | None = None
+
+
+def create_reviews(path: Path, now: datetime, style: str | None = None) -> None:
+    """Make an empty GeoPackage for verdicts where there is none; one that exists is never touched.
+
+    Args:
+        path: the final name; it appears whole.
+        now: aware time that is written as the time of making.
+        style: QML of the table's form, for who opens the file without a project.
+
+    Raises IntegrityError where the file went away and left a log of writes behind: a new file would lose those.
+    """
+    if path.exists():
+        return
+    log = path.with_name(f"{path.name}-wal")
+    if log.exists() and log.stat().st_size:
+        raise IntegrityError(f"{path} is gone, but {log.name} beside it holds verdicts; bring the file back.")
+    made = path.with_name(f".{path.stem}.{os.getpid()}{PARTIAL}{path.suffix}")
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            write_geopackage(made, [Table(name=TABLE, columns=COLUMNS, rows=[], style=style)], crs=None, now=now)
+            with closing(sqlite3.connect(made, isolation_level=None)) as db:
+                db.executescript(_RULES)
+            sync_file(made)
+            _appear(made, path)
+            sync_folder(path.parent)
+        finally:
+            made.unlink(missing_ok=True)
+
+
+def _appear(made: Path, path: Path) -> None:
+    """Give a file its name, but never in the place of another one, as a rename would."""
+    try:
+        os.link(made, path)
+    except FileExistsError:
+        return  # another run was faster
+    except OSError:  # a file system without hard links
+        if not path.exists():
+            made.rename(path)
 
 
 def read_reviews(path: Path) -> list[Review]:

@@ -1,8 +1,9 @@
-"""One small picture a candidate of a search: before and after side by side, the candidate's outline on both."""
+"""One small picture a candidate of a search, or a change: before and after side by side, its outline on both."""
 
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,8 @@ from geo.files.opening import reading
 from geo.grid import Grid
 from pipelines.assess.findings import Candidate
 from pipelines.publish.palette import VERMILION, rgb
-from pipelines.publish.shapes import in_pixels
+from pipelines.publish.shapes import Numbered, in_pixels
+from pipelines.publish.styles import PICTURES
 
 Bytes = NDArray[np.uint8]
 
@@ -34,12 +36,24 @@ def write_chips(folder: Path, candidates: list[Candidate], grid: Grid) -> list[B
     made = []
     for candidate in candidates:
         image = _chip(folder, in_pixels(candidate.geometry, grid))
-        buffer = io.BytesIO()
-        Image.fromarray(image).save(buffer, "PNG", compress_level=6)
-        with atomic_path(folder / "figures" / "candidates" / f"{candidate.rank:02d}.png") as temporary:
-            temporary.write_bytes(buffer.getvalue())
+        _save(image, folder / "figures" / "candidates" / f"{candidate.rank:02d}.png", "PNG", compress_level=6)
         made.append(image)
     return made
+
+
+def write_tips(folder: Path, events: Sequence[Numbered], grid: Grid) -> None:
+    """Write figures/changes/NN.jpg for every numbered event: the picture that QGIS shows on hovering over it."""
+    for item in events:
+        if item.number is not None:
+            image = _chip(folder, in_pixels(item.event.geometry, grid))
+            _save(image, folder / PICTURES / f"{item.number:02d}.jpg", "JPEG", quality=85)
+
+
+def _save(image: Bytes, path: Path, kind: str, **options: int) -> None:
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, kind, **options)
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(buffer.getvalue())
 
 
 def _chip(folder: Path, outline: BaseGeometry) -> Bytes:

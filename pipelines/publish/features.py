@@ -9,9 +9,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from shapely.geometry import box, mapping
+from shapely.geometry import box, mapping, shape
 from shapely.geometry.base import BaseGeometry
 
+from geo.files import reviews
 from geo.files.atomic import atomic_path
 from geo.files.geopackage import Column, Table, write_geopackage
 from geo.files.qgis import Layer, style_xml
@@ -24,17 +25,13 @@ from pipelines.publish.shapes import Numbered, footprint, grid_of, in_grid
 from pipelines.publish.wording import event_title
 
 FILE = "findings.gpkg"
-REVIEWS = "reviews"
-REVIEW_COLUMNS: dict[str, Column] = {
-    "event_id": "text", "verdict": "text", "confidence": "text", "reason": "text", "reviewer": "text",
-    "reviewed_at": "time",
-}  # fmt: skip
 
 _EVENT: dict[str, Column] = {
-    "number": "integer", "id": "text", "title": "text", "kind": "text", "direction": "text", "zone": "text",
-    "confidence": "text", "confidence_reason": "text", "confirmed": "boolean", "p": "real", "score": "real",
-    "area_m2": "real", "area_px": "integer", "not_before": "time", "not_after": "time", "gap_reason": "text",
-    "before_scene": "text", "after_scene": "text", "verdict": "text", "reviewer": "text", "simulated": "boolean",
+    "number": "integer", "id": "text", "name": "text", "title": "text", "kind": "text", "direction": "text",
+    "zone": "text", "confidence": "text", "confidence_reason": "text", "confirmed": "boolean", "p": "real",
+    "score": "real", "area_m2": "real", "area_px": "integer", "not_before": "time", "not_after": "time",
+    "gap_reason": "text", "before_scene": "text", "after_scene": "text", "verdict": "text", "reviewer": "text",
+    "stacked": "integer", "simulated": "boolean",
 }  # fmt: skip
 _SEGMENT: dict[str, Column] = {
     "id": "text", "look": "text", "status": "text", "material": "text", "start_m": "real", "end_m": "real", "p": "real",
@@ -103,15 +100,9 @@ def write_features(
     _write_json(folder / "findings.geojson", collection(findings, events))
     made = tables(findings, events, layers)
     if lineage.review is None:
-        style = next((style_xml(layer) for layer in layers if layer.name == REVIEWS), None)
-        made.append(Table(name=REVIEWS, columns=REVIEW_COLUMNS, rows=[], style=style))
+        style = next((style_xml(layer) for layer in layers if layer.name == reviews.TABLE), None)
+        made.append(Table(name=reviews.TABLE, columns=reviews.COLUMNS, rows=[], style=style))
     write_geopackage(folder / FILE, made, crs=findings.grid.crs, now=findings.created)
-
-
-def create_reviews(path: Path, now: datetime) -> None:
-    """Make an empty GeoPackage for analysts' verdicts where there is none; one that exists is never touched."""
-    if not path.exists():
-        write_geopackage(path, [Table(name=REVIEWS, columns=REVIEW_COLUMNS, rows=[])], crs=None, now=now)
 
 
 def collection(findings: Findings, events: Sequence[Numbered]) -> dict[str, Any]:
@@ -148,18 +139,34 @@ def collection(findings: Findings, events: Sequence[Numbered]) -> dict[str, Any]
 
 
 def event_rows(findings: Findings, events: Sequence[Numbered]) -> list[dict[str, Any]]:
-    """One row an event."""
+    """One row an event. `stacked` counts the numbered events before it whose middle is the same, for its label."""
+    stacked = _stacked(events)
     return [
         {
             **item.event.model_dump(exclude={"geometry", "area_series"}),
             "number": item.number,
             "verdict": item.verdict.verdict if item.verdict else None,
             "reviewer": item.verdict.reviewer if item.verdict else None,
+            "name": f"{item.number or '–'}: {event_title(item.event)}",
             "title": event_title(item.event),
+            "stacked": stacked.get(item.event.id, 0),
             "simulated": findings.simulated,
         }
         for item in events
     ]
+
+
+def _stacked(events: Sequence[Numbered]) -> dict[str, int]:
+    middles: dict[tuple[float, float], int] = {}
+    found = {}
+    for item in events:
+        if item.number is not None:
+            ground = shape(item.event.geometry)
+            near = math.sqrt(ground.area) / 4 or 1.0
+            middle = round(ground.centroid.x / near), round(ground.centroid.y / near)
+            found[item.event.id] = middles.get(middle, 0)
+            middles[middle] = found[item.event.id] + 1
+    return found
 
 
 def segment_rows(findings: Findings) -> list[dict[str, Any]]:
@@ -168,16 +175,16 @@ def segment_rows(findings: Findings) -> list[dict[str, Any]]:
     if perimeter is None:
         return []
     line = "fence" if perimeter.material == "fence" else "wall"
-    shared = {
-        "material": perimeter.material, "not_before": perimeter.not_before, "not_after": perimeter.not_after,
-        "simulated": findings.simulated,
-    }  # fmt: skip
-    rows = [
-        {**segment.model_dump(exclude={"geometry"}), **shared, "look": f"{line}, {segment.status}"}
-        for segment in perimeter.segments
-    ]
+    dates = {"not_before": perimeter.not_before, "not_after": perimeter.not_after}
+    shared = {"material": perimeter.material, "simulated": findings.simulated}
+    rows = []
+    for segment in perimeter.segments:
+        row = {**segment.model_dump(exclude={"geometry"}), **shared, "look": f"{line}, {segment.status}"}
+        # A pair dates the line as a whole; a series dates each segment.
+        undated = segment.not_before is None and segment.not_after is None
+        rows.append(row | dates if undated and segment.status == "changed" else row)
     gaps = [
-        {"id": f"gap {place}", "status": "gap", "look": "gap", **shared}
+        {"id": f"gap {place}", "status": "gap", "look": "gap", **shared, **dates}
         for place, _ in enumerate(perimeter.gaps, start=1)
     ]
     return rows + gaps

@@ -13,7 +13,7 @@ from xml.etree import ElementTree as ET
 
 from geo.files.text import clean
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 COLUMNS = (
     "site", "name", "run", "event", "kind", "confidence", "verdict", "zone", "area_m2", "not_before", "not_after", "p",
     "longitude", "latitude", "before_scene", "after_scene", "simulated", "report",
@@ -56,7 +56,7 @@ def cell(value: object) -> str:
     if isinstance(value, int | float):
         return repr(value)
     text = clean(value)
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    return f"'{text}" if text.startswith(FORMULA) else text
 
 
 def to_geojson(listed: Sequence[Listed]) -> str:

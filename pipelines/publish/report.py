@@ -18,10 +18,12 @@ from numpy.typing import NDArray
 
 from geo.files.atomic import atomic_path
 from pipelines.assess import Findings
+from pipelines.assess.verdicts import REJECTED
 from pipelines.publish.drawing import as_marks, legend_marks, outlines_of_events, outlines_of_zones
 from pipelines.publish.pages import csp_hash, template, text_of
 from pipelines.publish.pictures import Picture, change_picture, corner_words, data_uri, north
 from pipelines.publish.rows import (
+    absent_rows,
     building_table,
     candidate_lines,
     control_table,
@@ -143,7 +145,8 @@ def _verdict_words(events: Sequence[Numbered]) -> str:
     if not count:
         return ""
     said = ", ".join(f"{number} {word}" for word, number in sorted(count.items()))
-    return f"Analysts' verdicts before this run: {said}; {len(events) - count.total()} not reviewed."
+    counted = " The sentence above still counts what was rejected." if REJECTED in count else ""
+    return f"Analysts' verdicts before this run: {said}; {len(events) - count.total()} not reviewed.{counted}"
 
 
 def _pictures(page: Page) -> dict[str, Any]:
@@ -186,6 +189,7 @@ def _lists(page: Page) -> dict[str, Any]:
     return {
         "levels": levels, "events": event_table(findings, listed), "left_out": len(page.events) - len(listed),
         "events_caption": _JUDGED if any(item.verdict for item in page.events) else _UNJUDGED,
+        "absent": absent_rows(page.lineage.verdicts),
         "segments": segment_table(findings), "buildings": building_table(findings),
         "candidates": _candidates(page), "scenes": scene_table(findings),
         "notes": [f"{scene.id}: {note}" for scene in findings.scenes for note in scene.notes],

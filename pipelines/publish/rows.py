@@ -9,7 +9,7 @@ from typing import Any
 from shapely.geometry import shape
 
 from pipelines.assess import Findings
-from pipelines.assess.verdicts import Verdict
+from pipelines.assess.verdicts import Verdict, Verdicts
 from pipelines.publish.shapes import Numbered
 from pipelines.publish.wording import area, chance, interval, percent, when
 
@@ -41,6 +41,11 @@ def review_words(verdict: Verdict | None) -> str:
     sure = f" (confidence {verdict.confidence})" if verdict.confidence else ""
     carried = "; given to the same ground in an earlier run" if verdict.carried_from else ""
     return f"{verdict.verdict}{who}{when_}{sure}{why}{carried}"
+
+
+def absent_rows(verdicts: Verdicts) -> list[tuple[str, str, str]]:
+    """(id, finding, verdict) of those that analysts looked at, and this run does not find."""
+    return [(name, item.about, review_words(item)) for name, item in verdicts.items() if item.about is not None]
 
 
 def segment_table(findings: Findings) -> list[dict[str, Any]]:

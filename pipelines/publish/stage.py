@@ -14,7 +14,7 @@ from geo.scene import SceneRecord
 from pipelines.assess import Findings
 from pipelines.detect import ChangeMap
 from pipelines.prepare import Pair
-from pipelines.publish.chips import write_chips
+from pipelines.publish.chips import write_chips, write_tips
 from pipelines.publish.features import write_features
 from pipelines.publish.figures import Sheet, write_figures
 from pipelines.publish.item import write_stac
@@ -81,6 +81,7 @@ def publish(
     small = read_picture(folder, pair.grid, settings.picture_px)
     series = read_figure(folder / "figures" / "series.png")
     chips = write_chips(folder, findings.candidates, pair.grid)
+    write_tips(folder, events, pair.grid)
     page = Page(findings, events, small, shown, observed, recorded, versions(), lineage, settings.listed, series, chips)
     write_report(folder, page)
     made_from = (pair.before.record, pair.after.record) if lineage.inputs is None else lineage.inputs

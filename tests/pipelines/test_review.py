@@ -12,22 +12,23 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pyogrio
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from runs import sitewatch
+from runs import NOW, sitewatch
 from seriesworld import Story, write_images, write_site
+from shapely.geometry import mapping, shape
 
-from geo.errors import TemporaryError
+from geo.errors import IntegrityError, TemporaryError
 from geo.files import reviews as reviews_file
-from geo.files.reviews import Review, add_reviews, newest, read_reviews
+from geo.files.reviews import NOT_REVIEWED, Review, add_reviews, create_reviews, newest, read_reviews
 from pipelines.assess.findings import Event
 from pipelines.assess.verdicts import judged
-from pipelines.publish import create_reviews
 from pipelines.publish.listing import cell
 from pipelines.review import _plain
 
@@ -88,6 +89,7 @@ def test_a_verdict_leads_the_next_report_and_a_rejected_finding_stays_listed(wor
         "review", "import", "wood", _file(workspace, [(first, "rejected"), (second, "confirmed")]), "-w", workspace
     )
     assert (told.code, told.out) == (0, "2 added, 0 known already, 0 left out.\n")
+    add_reviews(verdicts(workspace), [Review(event_id="e-gone", verdict="rejected", reviewer="Bo", reviewed_at=AT)])
     before = verdicts(workspace).read_bytes()
     assert scan(workspace, 5) == 0
     assert verdicts(workspace).read_bytes() == before
@@ -96,10 +98,12 @@ def test_a_verdict_leads_the_next_report_and_a_rejected_finding_stays_listed(wor
     table = report[report.index('id="found"') :]
     assert table.index(second) < table.index(first)
     assert "rejected by Ana on 2020-03-01" in table
+    assert "<code>e-gone</code>: <b>rejected by Bo on 2020-03-01</b>" in table
     manifest = json.loads((latest(workspace) / "manifest.json").read_text())
     assert {name: item["verdict"] for name, item in manifest["verdicts"].items()} == {
         first: "rejected",
         second: "confirmed",
+        "e-gone": "rejected",
     }
     runs = len(list(workspace.glob("outputs/runs/wood/*/manifest.json")))
     assert scan(workspace, 6) == 0  # nothing new was said since: no further run
@@ -112,7 +116,7 @@ def test_what_goes_out_comes_in_again_and_nothing_twice(workspace: Path, tmp_pat
         Review(
             event_id=events(workspace)[0].id, verdict="unsure", reason="=1+1", reviewer='-Ana;"x"\nB', reviewed_at=AT
         ),
-        Review(event_id="gone", verdict="confirmed"),
+        Review(event_id="gone", verdict="confirmed", reviewed_at=AT),
     ]
     add_reviews(verdicts(workspace), reviews)
     for name in ("v.csv", "v.geojson"):
@@ -138,7 +142,11 @@ def test_rows_that_cannot_be_used_are_named_and_the_others_taken(workspace: Path
     )
     ended = sitewatch("review", "import", "wood", file, "-w", workspace)
     assert ended.code == 65
-    assert ended.out == "1 added, 0 known already, 4 left out.\n"
+    assert ended.out == "1 added, 0 known already, 4 left out.\nNo run here tells of e-1; check the ids, or scan.\n"
+    file.write_text("event_id,verdict,reason\ne-1,unsure,\t=2\n")
+    for told in ("1 added, 0 known", "0 added, 1 known"):  # without a time: said now, and once
+        assert sitewatch("review", "import", "wood", file, "-w", workspace).out.startswith(told)
+    assert read_reviews(verdicts(workspace))[-1].reviewed_at == datetime.fromisoformat(NOW)
     assert [f"row {n}:" in ended.err for n in (1, 2, 3, 4, 5)] == [False, True, True, True, True]
     for broken in (b"\xff\xfe\x00", b"{", b"[]", b'{"features": [{}]}', b'{"features": [{"properties": null}]}'):
         (tmp_path / "b.geojson").write_bytes(broken)
@@ -154,9 +162,77 @@ def test_a_verdict_goes_over_to_the_same_ground_and_kind_only(workspace: Path) -
     assert found[first.id].carried_from == "e-old"
     assert sum(item.carried_from == "e-old" for item in found.values()) == 1
     other = "wall" if first.kind != "wall" else "clearing"
-    assert judged(events(workspace), reviews, {"e-old": old["e-old"].model_copy(update={"kind": other})}) == {}
+    apart = judged(events(workspace), reviews, {"e-old": old["e-old"].model_copy(update={"kind": other})})
+    assert list(apart) == ["e-old"]
     own = reviews | {first.id: Review(event_id=first.id, verdict="confirmed")}
     assert judged([first], own, old)[first.id].verdict == "confirmed"
+
+
+def test_a_rejection_hides_nothing_that_came_later_or_lies_around(workspace: Path) -> None:
+    """What is built after the dates of a rejected finding, or far beyond its ground, is looked at anew."""
+    first = events(workspace)[0]
+    ground = shape(first.geometry)
+    small = mapping(ground.buffer(-0.4 * (ground.area**0.5)))
+    old = first.model_copy(update={"id": "e-old", "geometry": small})
+    known = {"e-old": old}
+    for verdict, hides in (("rejected", False), ("confirmed", True)):
+        reviews = {"e-old": Review(event_id="e-old", verdict=verdict)}
+        assert (first.id in judged([first], reviews, known)) is hides
+    later = first.model_copy(update={"not_before": AT, "not_after": AT + timedelta(days=9)})
+    found = judged([later], {"e-old": Review(event_id="e-old", verdict="confirmed")}, known)
+    assert later.id not in found
+    assert first.kind in (found["e-old"].about or "")  # it stays listed as what was seen then
+
+
+def test_a_verdict_can_be_taken_back(workspace: Path) -> None:
+    """The newest word is that there is none; an older one on the same ground does not come back by another way."""
+    first = events(workspace)[0]
+    reviews = newest(
+        [
+            Review(event_id=first.id, verdict="confirmed", reviewed_at=AT),
+            Review(event_id=first.id, verdict=NOT_REVIEWED, reviewed_at=AT + timedelta(days=1)),
+            Review(event_id="e-old", verdict="rejected", reviewed_at=AT),
+        ]
+    )
+    found = judged([first], reviews, {"e-old": first.model_copy(update={"id": "e-old"})})
+    assert first.id not in found
+
+
+def test_the_file_states_the_time_and_keeps_what_is_edited_or_deleted(tmp_path: Path) -> None:
+    """Whoever writes: a row without a time gets one, an edit a new one; the row as it was stays in the history."""
+    path = tmp_path / "r.gpkg"
+    create_reviews(path, AT)
+    add_reviews(path, [Review(event_id="e", verdict="confirmed", reviewed_at=AT)])
+    frame = pyogrio.read_dataframe(path, layer="reviews", fid_as_index=True)
+    assert list(frame["event_id"]) == ["e"]
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        db.execute("INSERT INTO reviews (event_id, verdict) VALUES ('f', 'unsure')")
+        db.execute("UPDATE reviews SET verdict = 'rejected', reviewed_at = reviewed_at WHERE event_id = 'e'")
+        db.execute("DELETE FROM reviews WHERE event_id = 'f'")
+        history = db.execute("SELECT what, event_id, verdict FROM reviews_history").fetchall()
+    assert history == [("edited", "e", "confirmed"), ("deleted", "f", "unsure")]
+    (left,) = read_reviews(path)
+    assert left.verdict == "rejected"
+    assert left.reviewed_at is not None
+    assert abs(left.reviewed_at - datetime.now(UTC)) < timedelta(minutes=5)
+
+
+def test_a_file_that_is_there_is_never_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not by a run that saw none a moment ago; and no new one is put beside the log of one that went away."""
+    path = tmp_path / "r.gpkg"
+    write = reviews_file.write_geopackage
+
+    def slow(made: Path, *words: object, **more: object) -> Path:
+        path.write_bytes(b"theirs")
+        return write(made, *words, **more)
+
+    monkeypatch.setattr(reviews_file, "write_geopackage", slow)
+    create_reviews(path, AT)
+    assert path.read_bytes() == b"theirs"
+    assert [p.name for p in tmp_path.iterdir()] == ["r.gpkg"]
+    path.rename(tmp_path / "r.gpkg-wal")
+    with pytest.raises(IntegrityError, match="holds verdicts"):
+        create_reviews(path, AT)
 
 
 def test_the_newest_word_counts_whatever_the_order() -> None:
@@ -212,13 +288,15 @@ def qgis(project: Path) -> Iterator[subprocess.Popen[str]]:
         process.communicate()
 
 
-def ask(process: subprocess.Popen[str], event: str, verdict: str) -> None:
-    """Set a verdict and wait until QGIS says that it is saved."""
+def ask(process: subprocess.Popen[str], event: str, verdict: str) -> str:
+    """Set a verdict, wait until QGIS says that it is saved, and return the look of the change on the map."""
     assert process.stdin is not None
     assert process.stdout is not None
     process.stdin.write(f"{event} {verdict}\n")
     process.stdin.flush()
-    assert process.stdout.readline() == f"SAVED {event}\n"
+    saved, name, look = process.stdout.readline().split()
+    assert (saved, name) == ("SAVED", event)
+    return look
 
 
 @pytest.mark.slow
@@ -227,13 +305,15 @@ def test_a_verdict_set_in_qgis_outlives_five_scans_and_a_kill_of_both(workspace:
     """QGIS holds the file with an unsaved row while five runs pass; then both are killed."""
     first = events(workspace)[0].id
     with qgis(latest(workspace) / "site.qgz") as process:
-        ask(process, first, "confirmed")
+        assert ask(process, first, "rejected") == "rejected"  # the map shows it at once
+        assert ask(process, first, "confirmed") == "confirmed"
         for day in range(1, 6):
             write_images(workspace / "images", STORY, range(13 + day, 14 + day))
             assert scan(workspace, day) == 0
     assert len(list(workspace.glob("outputs/runs/wood/*/manifest.json"))) == 6
     assert [(r.event_id, r.verdict, r.reviewer) for r in read_reviews(verdicts(workspace))] == [
-        (first, "confirmed", "Ana")
+        (first, "rejected", "Ana"),
+        (first, "confirmed", "Ana"),
     ]
     assert "confirmed by Ana on " in (latest(workspace) / "report.html").read_text()
     assert sitewatch("verify", "-w", workspace).code == 0

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -14,7 +15,8 @@ from PIL import Image
 from publish_cases import NOW, make_case
 
 from geo.files.sums import check_folder
-from pipelines.publish import PublishSettings, publish
+from pipelines.publish import Lineage, PublishSettings, publish
+from pipelines.publish.project import layers_of
 
 PROBE = Path(__file__).parent.parent.parent / "qgis_probe.py"
 PYTHON = "/usr/bin/python3"  # QGIS binds to the system's Python only
@@ -32,12 +34,13 @@ pytestmark = [
 ]
 
 
-def _probe(folder: Path, **case) -> tuple[dict, Path]:
+def _probe(folder: Path, review: str | None = None, **case) -> tuple[dict, Path]:
     """Publish, move the folder elsewhere, open it there."""
     made = make_case(folder / "work", **case)
     run = folder / "run"
     run.mkdir()
-    publish(made.findings, made.pair, made.change_map, folder=run, settings=PublishSettings(figure_dpi=72), now=NOW)
+    settings, lineage = PublishSettings(figure_dpi=72), Lineage(review=review)
+    publish(made.findings, made.pair, made.change_map, folder=run, settings=settings, now=NOW, lineage=lineage)
     moved = folder / "elsewhere" / "a folder with spaces"
     moved.parent.mkdir()
     shutil.move(run, moved)
@@ -64,8 +67,8 @@ def _pixel(picture: Path, x: float, y: float) -> tuple[int, ...]:
     return tuple(int(v) for v in image[int(y * image.shape[0]), int(x * image.shape[1])])
 
 
-# Shares of the picture: the middle of the first square, of the cloud, and of untouched ground.
-SQUARE, CLOUD, GROUND = (30 / 240, 45 / 180), (204 / 240, 150 / 180), (120 / 240, 130 / 180)
+# Shares of the picture: in the first square beside its number, in the cloud, and in untouched ground.
+SQUARE, CLOUD, GROUND = (38 / 240, 52 / 180), (204 / 240, 150 / 180), (120 / 240, 130 / 180)
 
 
 @pytest.fixture(scope="module")
@@ -105,6 +108,23 @@ def test_the_time_slider_shows_the_image_of_its_time(utm):
     assert min(_pixel(pictures / "2020-06-01.png", *SQUARE)) > 200
 
 
+def test_the_time_slider_plays_the_changes(utm):
+    """None before the last look without them; dotted until the first that shows them; then each in its own look."""
+    shown = utm[0]["shown"]
+    assert shown["2017-06-01"] == {}
+    assert shown["2018-06-01"] == {"within its interval (time slider)": 3}
+    assert sum(shown["2020-06-01"].values()) == 3
+    assert set(shown["2020-06-01"]) <= {"confirmed", "probable", "possible"}
+
+
+def test_hovering_shows_the_picture_of_the_change(utm):
+    """The address in the tip names a file of the moved folder."""
+    (address,) = re.findall(r'src="file://([^"]+)"', utm[0]["tip"])
+    assert "a folder with spaces" in address
+    with Image.open(address) as picture:
+        assert picture.size == (646, 320)
+
+
 def test_the_form_asks_for_a_verdict(utm):
     """Verdicts are chosen from a list, and only the reviews can be edited."""
     told = utm[0]
@@ -112,12 +132,35 @@ def test_the_form_asks_for_a_verdict(utm):
     assert kind == "ValueMap"
     assert {"Confirmed change": "confirmed"} in config["map"]
     assert told["relations"] == [True]
+    assert told["required"] == ["fid", "event_id", "verdict"]
+    assert told["tabs"] == ["Review", "All that is known"]
     assert [name for name, locked in told["read_only"].items() if not locked] == ["reviews"]
 
 
 def test_the_geopackage_alone_comes_styled(utm):
     """Opened without the project, a layer looks the same."""
     assert utm[0]["default_style"] == ["categorizedSymbol", "confirmed"]
+    colours = np.unique(np.asarray(Image.open(utm[1] / "alone.png").convert("RGB")).reshape(-1, 3), axis=0)
+    assert len(colours) > 5  # outlines and numbers, not bare ground
+
+
+@pytest.mark.parametrize(("seen", "warned"), [(True, False), (False, True)])
+def test_an_empty_map_of_unseen_ground_says_so_in_the_legend(tmp_path, seen, warned):
+    """A layer without any change must not read like "no change" where nothing could be told."""
+    findings = make_case(tmp_path / "work", seen=seen).findings
+    titles = [layer.title for layer in layers_of(findings, Lineage()) if layer.name == "change_mask"]
+    assert ["NOT-OBSERVED" in title for title in titles] == [warned]
+
+
+def test_a_run_that_was_sent_without_the_verdicts_shows_its_changes(tmp_path):
+    """The verdicts' file stays at home; all else is there, drawn as ever, by what the run itself knows."""
+    told, pictures = _probe(tmp_path, review="../../../review/kaev-phos.gpkg")
+    assert [name for name, valid in told["layers"].items() if not valid] == ["reviews"]
+    assert sum(told["shown"]["2020-06-01"].values()) == 3
+    assert set(told["shown"]["2020-06-01"]) <= {"confirmed", "probable", "possible"}
+    assert "review: none yet" in told["tip"]
+    red, green, blue = _pixel(pictures / "Change.png", *SQUARE)
+    assert red > green + 40 > blue + 40
 
 
 @pytest.mark.parametrize("system", ["degrees", "wkt", "none"])

@@ -14,13 +14,14 @@ import rasterio
 from publish_cases import BEFORE, NOW, make_case
 from rio_cogeo.cogeo import cog_validate
 
+from geo.files.reviews import create_reviews
 from geo.files.sums import check_folder
 from pipelines.assess import Findings
-from pipelines.publish import Lineage, PublishSettings, create_reviews, publish, read_manifest
+from pipelines.publish import Lineage, PublishSettings, publish, read_manifest
 from pipelines.publish.schema import schema_text, shipped_schema
 
 FILES = {
-    "SHA256SUMS", "after.tif", "before.tif", "change.qml", "change.tif", "change_mask.qml", "change_mask.tif",
+    "SHA256SUMS", "after.qml", "after.tif", "before.qml", "before.tif", "change.qml", "change.tif", "change_mask.qml", "change_mask.tif",
     "figures/before_after.png", "figures/map.png", "findings.geojson", "findings.gpkg", "findings.json", "item.json",
     "manifest.json", "report.html", "site.qgz",
 }  # fmt: skip
@@ -49,6 +50,10 @@ def _names(folder: Path) -> set[str]:
     return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
 
 
+def _events(case: dict) -> int:
+    return case.get("events", 3) if case.get("seen", True) else 0
+
+
 @pytest.fixture(scope="module")
 def utm(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "utm"
@@ -61,11 +66,13 @@ def test_every_file_is_there_hashed_and_the_same_again(tmp_path, case):
     for name in ("one", "two"):
         _, manifest = _run(tmp_path / name, **CASES[case])
     one, two = tmp_path / "one", tmp_path / "two"
-    assert _names(one) == FILES
+    tips = {name for name in _names(one) if name.startswith("figures/changes/")}
+    assert tips == {f"figures/changes/{event:02d}.jpg" for event in range(1, _events(CASES[case]) + 1)}
+    assert _names(one) - tips == FILES
     assert check_folder(one, leave_out=["manifest.json"]).ok
     assert read_manifest(one) == manifest
-    assert {entry.name for entry in manifest.files} == FILES - {"manifest.json"}
-    different = [name for name in sorted(FILES) if (one / name).read_bytes() != (two / name).read_bytes()]
+    assert {entry.name for entry in manifest.files} == (FILES | tips) - {"manifest.json"}
+    different = [name for name in sorted(FILES | tips) if (one / name).read_bytes() != (two / name).read_bytes()]
     assert different == []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
