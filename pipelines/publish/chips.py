@@ -70,10 +70,15 @@ def _chip(folder: Path, outline: BaseGeometry) -> Bytes:
 
 def _side(path: Path, where: tuple[int, int, int], outline: BaseGeometry) -> Bytes:
     row, col, size = where
+    # Beyond the image there is nothing: alpha 0, shown white. (A boundless read needs GDAL's VRT driver, which is off.)
+    pixels = np.zeros((4, size, size), np.uint8)
     with reading(path) as dataset:
-        # Beyond the image there is nothing: alpha 0, shown white.
-        pixels = dataset.read(window=Window(col, row, size, size), boundless=True, fill_value=0)
-    image = Image.fromarray(np.moveaxis(np.asarray(pixels, np.uint8), 0, -1), "RGBA")
+        top, left = max(0, row), max(0, col)
+        bottom, right = min(dataset.height, row + size), min(dataset.width, col + size)
+        if top < bottom and left < right:
+            part = dataset.read(window=Window(left, top, right - left, bottom - top))
+            pixels[:, top - row : bottom - row, left - col : right - col] = part
+    image = Image.fromarray(np.moveaxis(pixels, 0, -1), "RGBA")
     enlarged = image.resize((SIDE_PX, SIDE_PX), Image.Resampling.NEAREST if size < SIDE_PX else Image.Resampling.BOX)
     flat = Image.new("RGB", enlarged.size, "white")
     flat.paste(enlarged, mask=enlarged.getchannel("A"))

@@ -23,7 +23,9 @@ def workspace(tmp_path: Path) -> Path:
     sitewatch("init", workspace)
     write_site(workspace)
     write_images(workspace / "images", STORY)
-    (workspace / "sitewatch.toml").write_text('workers = 1\n[scan]\nprovider = "folder"\nsource = "images"\n')
+    (workspace / "sitewatch.toml").write_text(
+        'workers = 1\n[scan]\nprovider = "folder"\nsource = "images"\n[publish]\nfigure_dpi = 72\n'
+    )
     return workspace
 
 
@@ -49,7 +51,9 @@ def test_the_bytes_do_not_depend_on_home_zone_locale_or_umask(tmp_path: Path) ->
     sitewatch("init", workspace)
     write_site(workspace)
     write_images(workspace / "images", STORY)
-    (workspace / "sitewatch.toml").write_text('[scan]\nprovider = "folder"\nsource = "images"\n')
+    (workspace / "sitewatch.toml").write_text(
+        '[scan]\nprovider = "folder"\nsource = "images"\n[publish]\nfigure_dpi = 72\n'
+    )
     for number, world in enumerate(worlds):
         done = subprocess.run(
             command(workspace), env=environment(**world), cwd="/", capture_output=True, text=True, timeout=240,

@@ -27,7 +27,9 @@ def due(workspace: Path, *words: object, days: float = 0.0) -> Ended:
 
 
 def set_source(workspace: Path, images: Path, more: str = "") -> None:
-    (workspace / "sitewatch.toml").write_text(f'[scan]\nprovider = "folder"\nsource = "{images}"\n{more}')
+    (workspace / "sitewatch.toml").write_text(
+        f'[scan]\nprovider = "folder"\nsource = "{images}"\n{more}[publish]\nfigure_dpi = 72\n'
+    )
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +121,9 @@ def test_a_bounded_run_fetches_the_oldest_and_comes_back_for_the_rest(tmp_path: 
     workspace = tmp_path / "w"
     sitewatch("init", workspace)
     write_site(workspace)
-    (workspace / "sitewatch.toml").write_text('[scan]\nprovider = "simulator"\nmost_scenes = 8\n')
+    (workspace / "sitewatch.toml").write_text(
+        '[scan]\nprovider = "simulator"\nmost_scenes = 8\n[publish]\nfigure_dpi = 72\n'
+    )
     words = ("--from", "2017-01-01", "--to", "2017-03-15")
     counts = []
     for day in range(5):
