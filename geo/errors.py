@@ -28,7 +28,7 @@ class SitewatchError(Exception):
 
     def __init__(self, message: str | None = None) -> None:
         """Keep `message`, or the class's docstring where there is none."""
-        super().__init__(message or (type(self).__doc__ or "").strip().split("\n")[0])
+        super().__init__(message or (type(self).__doc__ or "").strip())
 
 
 class UsageError(SitewatchError):
@@ -38,14 +38,10 @@ class UsageError(SitewatchError):
 
 
 class SomeSitesFailed(SitewatchError):  # noqa: N818 - an outcome, told as such
-    """Some sites failed; the results of the others were kept.
-
-    Attributes:
-        sentences: one for each failure.
-    """
+    """Some sites failed; the results of the others were kept."""
 
     exit_code = 3
-    sentences: tuple[str, ...] = ()
+    sentences: tuple[str, ...] = ()  # one for each failure
 
     @classmethod
     def of(cls, sentences: Sequence[str], *, exit_code: int | None = None) -> SomeSitesFailed:
