@@ -56,8 +56,8 @@ class Choice:
 def facts_of(use: SceneUse, record: SceneRecord, place: tuple[float, float]) -> Facts:
     """Orbit and sun of a kept scene, as stated, else (the sun) computed for `place` (longitude, latitude)."""
     stated = record.scene.properties
-    orbit = stated.get("sat:relative_orbit")
-    sun = _number(stated.get("view:sun_elevation"))
+    orbit = stated.get("sat:relative_orbit", stated.get("relative_orbit"))
+    sun = _number(stated.get("view:sun_elevation", stated.get("sun_elevation")))
     zenith = _number(stated.get("sun_zenith"))
     sun = 90 - zenith if sun is None and zenith is not None else sun
     is_stated = sun is not None

@@ -23,16 +23,17 @@ from geo.files.pyramid import mean_rgba, pyramid
 from geo.files.sums import sha256
 from geo.files.warp import warping_in_threads
 from geo.grid import Grid
+from geo.sites import Site
 from geo.zones import from_pixels, to_grid, to_lonlat
-from pipelines.assess import Findings
+from pipelines.assess import Context, Event, Findings
 from pipelines.best_pair import Choice, Facts, by_hash, choose_pair, facts_of
 from pipelines.pin import latest_findings
-from pipelines.prepare import Pair, prepare
+from pipelines.prepare import Pair, prepare, share_clear
 from pipelines.publish.manifest import read_manifest
 from pipelines.publish.pictures import Picture, read_picture
-from pipelines.publish.plate import Plate, Side, write_plate
+from pipelines.publish.plate import CALLED, Plate, Side, write_plate
 from pipelines.publish.rasters import TILE, View, choose_view, shown_bands
-from pipelines.publish.shapes import concerns, grid_of, numbered
+from pipelines.publish.shapes import Numbered, concerns, grid_of, numbered
 from pipelines.publish.wording import credits_of, percent, when
 from pipelines.registry import find_site
 from pipelines.settings import Settings
@@ -70,14 +71,14 @@ def figure(workspace: Path, asked: Asked, *, settings: Settings, executor: Execu
     Raises:
         ConfigurationError: there is no such site or run, or the folder is there already. InputError: there is no pair.
     """
-    find_site(workspace, asked.site_id)
+    site = find_site(workspace, asked.site_id)
     outputs = workspace / "outputs"
     findings = findings_of(outputs, asked.site_id, asked.run)
     choice = choose_pair(findings, offered(outputs, findings), asked.before, asked.after)
     name = f"{choice.before.time:%Y%m%d}-{choice.after.time:%Y%m%d}-{asked.size}"
     folder = asked.out or outputs / "figures" / asked.site_id / name
     with atomic_folder(folder) as made:
-        files = _draw(made, findings, choice, outputs, settings, executor, asked.size)
+        files = _draw(made, site, findings, choice, outputs, settings, executor, asked.size)
     return Made(folder=folder, files=tuple(folder / file.name for file in files), why=choice.why)
 
 
@@ -107,8 +108,9 @@ def offered(outputs: Path, findings: Findings) -> list[Facts]:
 
 
 def _draw(
-    folder: Path, findings: Findings, choice: Choice, outputs: Path, settings: Settings, executor: Executor, size: str
-) -> list[Path]:
+    folder: Path, site: Site, findings: Findings, choice: Choice, outputs: Path, settings: Settings,
+    executor: Executor, size: str,
+) -> list[Path]:  # fmt: skip
     grid = shown_ground(findings)
     with tempfile.TemporaryDirectory(prefix="sitewatch-figure-") as work, warping_in_threads():
         pair = prepare(
@@ -124,12 +126,26 @@ def _draw(
         picture = read_picture(plain, pair.grid, LONGEST_PX)
     verdicts = read_manifest(outputs / "runs" / findings.site.id / findings.run_id).verdicts
     events = [e for e in numbered(findings.events, settings.publish.numbered, verdicts) if not e.rejected]
-    plate = _plate(findings, [e for e in events if concerns(e.event)], picture, choice, view)
+    shown = [e for e in events if concerns(e.event) and between(e.event, choice)]
+    ground = Context.of_site(site).area
+    seen = [share_clear(item.record, ground, settings.prepare) for item in (choice.before, choice.after)]
+    plate = _plate(findings, called(shown), picture, choice, view, seen)
     drawn = write_plate(folder, plate, size=size)
     facts = folder / "figure.json"
     with atomic_path(facts) as temporary:
         temporary.write_text(_facts(findings, choice, plate, [*drawn, *tiffs]), encoding="utf-8")
     return [*drawn, *tiffs, facts]
+
+
+def between(event: Event, choice: Choice) -> bool:
+    """True where the pair shows the event whole: from its last look without to its first look with the change."""
+    early, late = event.not_before, event.not_after
+    return (early is None or early >= choice.before.time) and late is not None and late <= choice.after.time
+
+
+def called(events: Sequence[Numbered]) -> list[Numbered]:
+    """The events numbered anew, as many as the picture explains in words."""
+    return [replace(item, number=n if n <= CALLED else None) for n, item in enumerate(events, start=1)]
 
 
 def shown_ground(findings: Findings) -> Grid:
@@ -182,7 +198,9 @@ def write_pair(folder: Path, pair: Pair, view: View) -> list[Path]:
     return written
 
 
-def _plate(findings: Findings, events: list[Any], picture: Picture, choice: Choice, view: View) -> Plate:
+def _plate(
+    findings: Findings, events: list[Any], picture: Picture, choice: Choice, view: View, seen: Sequence[float]
+) -> Plate:
     place = findings.site
     known = f"location known to: {place.location_class} ({place.location_source})" if place.location_class else ""
     both = (choice.before, choice.after)
@@ -191,8 +209,8 @@ def _plate(findings: Findings, events: list[Any], picture: Picture, choice: Choi
         findings=findings,
         events=events,
         picture=picture,
-        before=_side("BEFORE", choice.before, findings),
-        after=_side("AFTER", choice.after, findings),
+        before=_side("BEFORE", choice.before, findings, seen[0]),
+        after=_side("AFTER", choice.after, findings, seen[1]),
         place=[f"{place.id}   {known}", choice.why],
         ground=ground_words(picture.grid),
         same=view.composite.label,
@@ -202,7 +220,7 @@ def _plate(findings: Findings, events: list[Any], picture: Picture, choice: Choi
     )
 
 
-def _side(role: str, item: Facts, findings: Findings) -> Side:
+def _side(role: str, item: Facts, findings: Findings, seen: float) -> Side:
     gsd = findings.grid.gsd_m
     facts = item.record.scene.properties
     level = facts.get("processing:level") or facts.get("s2:processing_baseline")
@@ -214,10 +232,15 @@ def _side(role: str, item: Facts, findings: Findings) -> Side:
         f"Sensor {item.use.sensor}; resolution {'not known' if gsd is None else f'{gsd:g} m'}"
         + ("" if level is None else f"; processing {level}"),
         f"Product {item.use.id}",
-        f"Cloud, shadow or gap over the site {percent(1 - item.clear)}",
+        f"Masked as cloud, shadow or gap over the site {percent(1 - seen)}",
         f"Sun elevation {sun}",
     ]
-    return Side(title=f"{role}   {when(item.time)}", facts=lines)
+    dated = f"{item.time:%Y-%m-%d} (UTC)" if _has_no_hour(item.time) else when(item.time)
+    return Side(title=f"{role}   {dated}", facts=lines)
+
+
+def _has_no_hour(time: datetime) -> bool:
+    return (time.hour, time.minute, time.second) == (0, 0, 0)
 
 
 def solar_time(time: datetime, lon: float) -> str:
@@ -226,7 +249,7 @@ def solar_time(time: datetime, lon: float) -> str:
     >>> solar_time(datetime(2019, 3, 12, 3, 20, tzinfo=UTC), 105.0)
     'Local mean solar time 10:20'
     """
-    if (time.hour, time.minute, time.second) == (0, 0, 0):
+    if _has_no_hour(time):
         return "Local time not known: the time of day is not stated"
     return f"Local mean solar time {time.astimezone(UTC) + timedelta(hours=lon / 15):%H:%M}"
 

@@ -15,7 +15,7 @@ settings.register_profile("sitewatch", deadline=None, derandomize=True)
 settings.load_profile("sitewatch")
 
 # Run by QGIS's own Python, and by `make bench`.
-collect_ignore = ["qgis_probe.py", "benchmarks"]
+collect_ignore = ["qgis_probe.py", "qgis_reviewer.py", "faults/driver.py", "benchmarks"]
 
 REAL_DATA = Path(os.environ.get("SITEWATCH_REAL_DATA", Path(__file__).parent.parent.parent / "shared" / "data"))
 

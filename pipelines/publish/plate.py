@@ -45,7 +45,7 @@ SIZES: Mapping[str, tuple[int, bool]] = {"print": (300, False), "web": (144, Fal
 """Dots per inch at a width of ten inches, and whether only the essential lines stand below."""
 _GAP, _LINE, _SMALL = 0.3, 0.155, 6.8
 _TALLEST = 7.0
-_CALLED = 8
+CALLED = 8
 _WRAP = 165
 
 
@@ -156,7 +156,11 @@ def _one_panel(
     axes.add_artist(Pasted(plate.picture.after if after else plate.picture.before))
     for outline in outlines_of_zones(plate.findings, plate.picture):
         if not outline.word.startswith("building"):
-            draw_outline(axes, outline, line_style(outline) | {"zorder": 3})
+            # The line as it was drawn, in one look on both dates: what stands there is for the image to show.
+            draw_outline(
+                axes, outline, line_style(outline) | {"zorder": 3, "color": "white", "linewidth": 2.2, "alpha": 0.6}
+            )
+            draw_outline(axes, outline, line_style(outline) | {"zorder": 3.1, "color": "black", "linewidth": 0.9})
     taken: list[tuple[float, float]] = []
     for outline in outlines_of_events(plate.events, plate.picture) if after else ():
         wide = outline.width_mm * POINTS_PER_MM
@@ -182,20 +186,23 @@ def _free(place: tuple[float, float], taken: list[tuple[float, float]], picture:
 
 def _below(plate: Plate, brief: bool) -> list[tuple[str, bool]]:
     """(line, is a call-out) pairs under the panels."""
-    called = [item for item in plate.events if item.number is not None][: 5 if brief else _CALLED]
+    called = [item for item in plate.events if item.number is not None][: 5 if brief else CALLED]
     lines = [
         (f"{item.number}  {event_title(item.event)}, {area(item.event.area_m2, item.event.area_px)}, "
          f"{interval(item.event.not_before, item.event.not_after)}", True)
         for item in called
     ]  # fmt: skip
     if len(plate.events) > len(called):
-        lines.append((f"…  and {len(plate.events) - len(called)} more in the run's findings", True))
+        lines.append(
+            (f"…  and {len(plate.events) - len(called)} more, outlined without a number; see the run's findings", True)
+        )
     if brief:
         return [*lines, (f"{plate.credit}. Not checked on the ground. {plate.proof}", False)]
     levels = [level for level in MEANING if any(item.event.confidence == level for item in called)]
     zones = legend_of(outlines_of_zones(plate.findings, plate.picture))
     drawn = {"solid": "solid", "dash": "dashed", "dot": "dotted", "dash dot": "dash-dotted"}
-    legend = "; ".join(f"{drawn[o.line]} line: {o.word}" for o in zones if not o.word.startswith("building"))
+    named = {f"{drawn[o.line]} line: {o.word.split(':')[0]}": None for o in zones if not o.word.startswith("building")}
+    legend = "; ".join(named)
     small = [
         f"Both panels: same extent, scale and stretch; {plate.same}. Hatched: not observed.",
         *([f"Outlines: {legend}."] if legend else []),

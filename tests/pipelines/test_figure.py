@@ -36,7 +36,7 @@ CHECKLIST = {
     "sensor": r"Sensor \S+",
     "resolution": r"resolution 10 m",
     "product": r"Product 2019\d{4}",
-    "cloud over the site": r"Cloud, shadow or gap over the site \d",
+    "cloud over the site": r"Masked as cloud, shadow or gap over the site \d",
     "elevation of the sun, or that it is not known": r"Sun elevation (-?\d+|not known)",
     "same extent, scale and stretch": r"Both panels: same extent, scale and stretch",
     "coordinates in degrees": r"Centre \d+\.\d{5}° N, \d+\.\d{5}° E",
