@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from geo.errors import SitewatchError
-from geo.files.atomic import atomic_path, sweep
+from geo.files.atomic import PARTIAL, atomic_path, sweep
 from geo.files.rasters import describe
 from geo.files.sums import sha256
 from geo.providers import Provider
@@ -98,6 +98,8 @@ class Desk:
         """Remove what a killed run left half-made."""
         sweep(self.runs)
         sweep(self.outputs / "archive" / self.site.id)
+        for left in (self.outputs / "review").glob(f".{self.site.id}.*{PARTIAL}*"):  # other sites' runs may be at work
+            left.unlink(missing_ok=True)
 
     def sign_off(self, run_id: str, findings: Findings) -> SiteOutcome:
         """Note how a run ended, and point `latest` at it."""
