@@ -22,6 +22,7 @@ from pipelines.acquire import Source
 from pipelines.assess import Considered, Event, Findings
 from pipelines.chain import append_runs
 from pipelines.ledger import Ledger, State
+from pipelines.past import subjects
 from pipelines.reviewed import Reviewed, reviewed
 from pipelines.settings import Settings
 
@@ -118,16 +119,14 @@ class Desk:
         )
 
     def _alert(self, run_id: str, findings: Findings) -> None:
-        """Put what is new on the list of what people must hear: a confirmed event once, a pair's change once.
-
-        Two images can confirm nothing; a change between them is told all the same, in the words of its own report.
-        """
-        subjects = [event.id for event in findings.events if event.confirmed]
-        is_pair = sum(scene.used for scene in findings.scenes) <= 2
-        if is_pair and findings.observability.state == "change":
-            subjects += [f"{event.kind} first seen on {event.after_scene}" for event in findings.events]
-        if subjects:
-            self.ledger.alert(self.site.id, run_id, subjects, findings.summary, now=self.now)
+        """Put what is new on the list of what people must hear."""
+        what = subjects(
+            [(event.id, event.kind, event.after_scene, event.confirmed) for event in findings.events],
+            used=sum(scene.used for scene in findings.scenes),
+            state=findings.observability.state,
+        )
+        if what:
+            self.ledger.alert(self.site.id, run_id, what, findings.summary, now=self.now)
 
     def unchanged(self, is_same: Callable[[str], bool]) -> SiteOutcome | None:
         """The newest run again, if it was made of the very same things; None if it was not, or is not whole."""

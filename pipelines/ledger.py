@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Literal
 
 from geo.errors import ConfigurationError, IntegrityError
+from pipelines.past import Told, past_runs
 
 State = Literal["change", "no-change", "not-observed", "not-distinguishable", "failed", "pending"]
 WAITS = "waits for the next run"
@@ -111,7 +112,7 @@ class Ledger:
     """An open ledger; use it in a `with` block."""
 
     def __init__(self, path: Path) -> None:
-        """Open or make the ledger, bringing an older one up to date.
+        """Open or make the ledger, bringing an older one up to date; a new one begins with what the runs beside it say.
 
         Raises:
             IntegrityError: the file is damaged, or was written by a newer sitewatch.
@@ -229,15 +230,40 @@ class Ledger:
             )
 
     def _migrate(self) -> None:
-        if self._db.execute("PRAGMA user_version").fetchone()[0] == len(MIGRATIONS):
-            return
-        with self._transaction():  # asked again inside: two runs may start at once
-            version = self._db.execute("PRAGMA user_version").fetchone()[0]
-            if version > len(MIGRATIONS):
-                raise IntegrityError(f"{self._path} was written by a newer sitewatch; update this one.")
-            for step in MIGRATIONS[version:]:
-                self._db.execute(step)
-            self._db.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+        is_new = self._version() == 0
+        while self._version() != len(MIGRATIONS):
+            with self._transaction():  # asked again inside: two runs may start at once
+                version = self._version()
+                if version > len(MIGRATIONS):
+                    raise IntegrityError(f"{self._path} was written by a newer sitewatch; update this one.")
+                if version < len(MIGRATIONS):
+                    self._db.execute(MIGRATIONS[version])
+                    self._db.execute(f"PRAGMA user_version = {version + 1}")
+        if is_new:
+            self._fill(past_runs(self._path.parent))
+
+    def _version(self) -> int:
+        return int(self._db.execute("PRAGMA user_version").fetchone()[0])
+
+    def _fill(self, runs: Iterable[Told]) -> None:
+        """Write what published runs say; where something stands already, another start was faster."""
+        with self._transaction():
+            if self._db.execute("SELECT 1 FROM runs UNION SELECT 1 FROM observations").fetchone():
+                return
+            for run in runs:
+                self._db.executemany(
+                    "INSERT OR REPLACE INTO observations VALUES (?, ?, ?, ?, ?, ?, ?)",
+                    [(run.site, *scene, run.run, run.created) for scene in run.scenes],
+                )
+                self._db.execute(
+                    "INSERT INTO runs VALUES (?, ?, ?, ?, ?)", (run.run, run.site, *run.ending, run.created)
+                )
+                # What the newest run brought may not have been told: twice is better than never.
+                heard = None if run.is_newest else run.created
+                self._db.executemany(
+                    "INSERT OR IGNORE INTO alerts VALUES (?, ?, ?, ?, ?, ?, ?)",
+                    [(run.site, what, run.run, run.sentence, run.created, heard, heard) for what in run.subjects],
+                )
 
     def _transaction(self) -> _Transaction:
         return _Transaction(self._db)

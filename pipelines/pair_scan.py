@@ -110,5 +110,5 @@ class _PairScan:
             kept: State = unused_state(clear)
             rows.append(Observation(site, scene.id, scene.time, kept, reason, run_id))
         for other in left_out:
-            rows.append(Observation(site, other.scene.id, other.scene.time, "not-observed", other.reason, run_id))
+            rows.append(Observation(site, other.scene.id, other.scene.time, unused_state(None), other.reason, run_id))
         self.desk.ledger.record(rows, now=self.desk.now)
