@@ -203,7 +203,8 @@ def _scan_site(desk: Desk) -> SiteOutcome:
             )
     with held(desk.outputs, desk.site.id, now=desk.now):
         desk.tidy()
-        scenes = list(provider.search(query))
+        # No answer may depend on the order in which a service names its scenes.
+        scenes = sorted(provider.search(query), key=lambda scene: (scene.time is None, str(scene.time), scene.id))
         desk.leave_truth(provider, scenes)
         look = look_of(desk, provider, query, scenes)
         many, waiting = not desk.asked.pair and is_series(scenes), 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +31,10 @@ class DetectSettings:
             raise ValueError("tile_px must be at least 16 and sample_px at least 1000")
         if self.min_area_px is not None and self.min_area_px < 1:
             raise ValueError(f"min_area_px must be at least 1, not {self.min_area_px}")
+
+    def told(self) -> dict[str, object]:
+        """All that can change a result: how the work was cut is left out."""
+        return {name: value for name, value in asdict(self).items() if name != "tile_px"}
 
     def minimum_px(self, pixel_area_m2: float | None) -> int:
         """The minimum mapping unit in pixels on a grid with pixels of this area."""

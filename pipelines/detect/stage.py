@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import Executor
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -170,7 +169,7 @@ def _blind(pair: Pair, folder: Path, settings: DetectSettings) -> ChangeMap:
             flagged_px=0,
         ),
         method=sentence,
-        parameters={"settings": asdict(settings)},
+        parameters={"settings": settings.told()},
     )  # fmt: skip
 
 
@@ -191,7 +190,7 @@ def _parameters(settings: DetectSettings, rule: objects.Rule, scorer: Scorer | F
     c = scorer.calibrated if isinstance(scorer, FineScorer) else scorer.method.calibrated
     mad = c.mad
     out: dict[str, object] = {
-        "settings": asdict(settings),
+        "settings": settings.told(),
         "bands": list(c.bands),
         "sample_px": c.pixels,
         "gain": [float(v) for v in c.lines.gain],

@@ -17,6 +17,7 @@ import shutil
 import signal
 import sys
 import tempfile
+from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
@@ -35,31 +36,44 @@ NOW = "2022-05-01T00:00:00Z"
 NAMES = ("replace", "rename", "fsync", "mkdir", "unlink", "remove", "rmdir", "ftruncate", "pwrite", "chmod")
 
 
-def disturb(mode: str, at: int) -> list[int]:
-    """From now on die, or fail, before the `at`-th call that changes the disk; return the counter."""
+def disturb(at: int, strike: Callable[[], None], *, database: bool) -> list[int]:
+    """From now on do `strike` before the `at`-th call that changes the disk; return the counter.
+
+    The database writes by itself: with `database` its transactions count, too, as they begin and as they are committed.
+    """
     count = [0]
 
-    def before() -> None:
-        count[0] += 1
-        if count[0] != at:
-            return
-        if mode == "kill":
-            os.kill(os.getpid(), signal.SIGKILL)
-        raise OSError(getattr(errno, mode), os.strerror(getattr(errno, mode)))
+    def wrap(holder: object, name: str) -> None:
+        function = getattr(holder, name)
 
-    def wrapped(function):  # type: ignore[no-untyped-def]
         def call(*args, **words):  # type: ignore[no-untyped-def]
-            before()
+            count[0] += 1
+            if count[0] == at:
+                strike()
             return function(*args, **words)
 
-        return call
+        setattr(holder, name, call)
 
     for name in NAMES:
-        setattr(os, name, wrapped(getattr(os, name)))
-    if mode == "kill":  # the database writes by itself: die before a transaction begins, and before it is committed
-        _Transaction.__enter__ = wrapped(_Transaction.__enter__)  # type: ignore[method-assign]
-        _Transaction.__exit__ = wrapped(_Transaction.__exit__)  # type: ignore[method-assign]
+        wrap(os, name)
+    if database:
+        wrap(_Transaction, "__enter__")
+        wrap(_Transaction, "__exit__")
     return count
+
+
+def die() -> None:
+    """As kill -9 does."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def fail(name: str) -> Callable[[], None]:
+    """A strike that fails with an errno, such as ENOSPC."""
+
+    def strike() -> None:
+        raise OSError(getattr(errno, name), os.strerror(getattr(errno, name)))
+
+    return strike
 
 
 def scan(workspace: Path) -> tuple[int, str, str]:
@@ -104,16 +118,22 @@ def tree(outputs: Path) -> dict[str, str]:
     return found
 
 
-def disturbed(workspace: Path, mode: str, at: int) -> dict:  # type: ignore[type-arg]
-    """One run that is disturbed, one that is not, and how all stands then."""
+def struck(workspace: Path, at: int, strike: Callable[[], None], *, database: bool) -> tuple[int, dict]:  # type: ignore[type-arg]
+    """One run that is disturbed."""
 
-    def first() -> dict:  # type: ignore[type-arg]
-        count = disturb(mode, at)
+    def work() -> dict:  # type: ignore[type-arg]
+        count = disturb(at, strike, database=database)
         code, out, err = scan(workspace)
         return {"code": code, "out": out, "err": err, "count": count[0],
                 "tree": tree(workspace / "outputs") if code == 0 else {}}  # fmt: skip
 
-    def second() -> dict:  # type: ignore[type-arg]
+    return in_child(work)
+
+
+def mended(workspace: Path) -> dict:  # type: ignore[type-arg]
+    """One clean run after it, and how all stands then."""
+
+    def work() -> dict:  # type: ignore[type-arg]
         code, _, err = scan(workspace)
         out = io.StringIO()
         with redirect_stdout(out), redirect_stderr(out):
@@ -122,9 +142,15 @@ def disturbed(workspace: Path, mode: str, at: int) -> dict:  # type: ignore[type
         return {"code": code, "err": err, "verify": checked, "told": out.getvalue(), "left": left,
                 "tree": tree(workspace / "outputs")}  # fmt: skip
 
-    status, one = in_child(first)
-    _, two = in_child(second)  # the first clean run after
-    return {"n": at, "killed": os.WIFSIGNALED(status), "first": one, "second": two}
+    return in_child(work)[1]
+
+
+def compared(told: dict, whole: dict) -> dict:  # type: ignore[type-arg]
+    """What was told of a point, with its trees held against that of an undisturbed run."""
+    then, now, early = whole["tree"], told["second"].pop("tree", {}), told["first"].pop("tree", {})
+    told["false success"] = bool(early) and any(early.get(name) != digest for name, digest in then.items())
+    told["differs"] = sorted(name for name in {*now, *then} if now.get(name) != then.get(name))
+    return told
 
 
 def main(workspace: Path, mode: str, first: int, step: int) -> None:
@@ -138,11 +164,10 @@ def main(workspace: Path, mode: str, first: int, step: int) -> None:
         while True:
             place = Path(folder) / "w"
             shutil.copytree(workspace, place)
-            told = disturbed(place, mode, at)
-            now, then = told["second"].pop("tree", {}), whole["tree"]
-            early = told["first"].pop("tree", {})
-            told["false success"] = bool(early) and any(early.get(name) != digest for name, digest in then.items())
-            told["differs"] = sorted(name for name in {*now, *then} if now.get(name) != then.get(name))
+            strike = die if mode == "kill" else fail(mode)
+            status, one = struck(place, at, strike, database=mode == "kill")
+            told = {"n": at, "killed": os.WIFSIGNALED(status), "first": one, "second": mended(place)}
+            compared(told, whole)
             print(json.dumps(told), flush=True)
             shutil.rmtree(place)
             if not told["killed"] and told["first"].get("count", 0) < at:
