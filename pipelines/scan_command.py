@@ -18,7 +18,7 @@ from pipelines.notify import Notifier, mark_told
 from pipelines.scan import Asked, Outcome
 from pipelines.scan import scan as run_scan
 from pipelines.settings import ScanSettings, load_settings
-from pipelines.status import write_index
+from pipelines.status import index_is_stale, write_index
 from pipelines.workers import Terminated, executor
 
 
@@ -57,7 +57,7 @@ def scan(session: Session, sites: tuple[str, ...], **words: Any) -> None:
                 session.workspace, asked, settings=settings, now=session.now, executor=pool, tell=session.tell,
                 at_once=words["workers"] or 1,
             )  # fmt: skip
-        if any(site.fresh for site in outcome.sites):
+        if any(site.fresh for site in outcome.sites) or index_is_stale(session.workspace):
             write_index(session.workspace, settings=settings, now=session.now)
         _tell(session, outcome)
         faults = notifier.send(session.workspace / "outputs", now=session.now)

@@ -12,6 +12,7 @@ from geo.sites import Site
 from pipelines.assess import Findings
 from pipelines.assess.words import day
 from pipelines.ledger import Alert, Ending, Ledger, Look
+from pipelines.publish.portfolio import NAME as INDEX
 from pipelines.publish.portfolio import Happening, SiteRow, write_portfolio
 from pipelines.publish.wording import area, percent
 from pipelines.settings import Settings
@@ -54,6 +55,16 @@ def status(workspace: Path, *, settings: Settings, now: datetime) -> tuple[SiteR
 def write_index(workspace: Path, *, settings: Settings, now: datetime) -> Path:
     """Write outputs/index.html and return its path."""
     return write_portfolio(workspace / "outputs", status(workspace, settings=settings, now=now), now=now)
+
+
+def index_is_stale(workspace: Path) -> bool:
+    """Whether a run was signed off after outputs/index.html was written: that run died in between."""
+    outputs = workspace / "outputs"
+    try:
+        written = (outputs / INDEX).stat().st_mtime_ns
+    except FileNotFoundError:
+        written = -1
+    return any(pointer.stat().st_mtime_ns > written for pointer in outputs.glob("runs/*/latest"))
 
 
 def lines(rows: Sequence[SiteRow]) -> Iterator[str]:

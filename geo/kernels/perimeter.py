@@ -49,7 +49,7 @@ class LineNull(NamedTuple):
     def distance(self, x: Float) -> Float:
         """Squared Mahalanobis distance of (..., band); NaN where a band is missing."""
         z = np.asarray(x, np.float64) - self.middle
-        return np.asarray(np.einsum("...i,ij,...j->...", z, self.precision, z))
+        return np.asarray(((z @ self.precision) * z).sum(axis=-1))
 
 
 def fit_null(sample: Float, *, trim: float = 0.0) -> LineNull:

@@ -249,7 +249,7 @@ def lowest(evidence: Evidence, signal: Float, alpha: float, share: float = 0.9) 
         low, high = high, high * 4
         if high > 1e5:
             return None
-    for _ in range(12):
+    for _ in range(7):  # to within 1 %
         middle = (low + high) / 2
         low, high = (low, middle) if passes(middle) else (middle, high)
     return high

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from driver import compared, die, in_child, mended, scan, struck, tree
+from faults.driver import compared, die, in_child, mended, scan, struck, tree
 
 SIZE_MIB = 64
 

@@ -60,7 +60,7 @@ def test_damage_of_every_kind_is_found(workspace: Path) -> None:
     files = [p for p in (*(outputs / "archive").rglob("*"), *(outputs / "runs").rglob("*")) if p.is_file()]
     files = [p for p in files if p.name != "latest"]
     found = 0
-    for _ in range(many(400, 10_000)):
+    for _ in range(many(1000, 10_000)):
         path = rng.choice(files)
         whole, mode = path.read_bytes(), path.stat().st_mode
         path.chmod(0o644)

@@ -62,7 +62,7 @@ def test_mutated_images_are_read_or_refused(tmp_path: Path) -> None:
         )
         whole.append(image.read_bytes())
     path, outcomes, slowest = tmp_path / "x.tif", Counter[str](), 0.0
-    for _ in range(many(2500, 100_000)):
+    for _ in range(many(10_000, 100_000)):
         path.write_bytes(mutated(rng.choice(whole), rng))
         begin = time.perf_counter()
         try:
@@ -104,7 +104,7 @@ def test_mutated_site_files_are_taken_whole_or_refused_with_a_sentence(tmp_path:
         {"type": "Point"},
     ]
     outcomes, unnamed = Counter[str](), 0
-    for _ in range(many(2500, 100_000)):
+    for _ in range(many(10_000, 100_000)):
         if rng.random() < 0.5:
             data = mutated(whole, rng)
         else:
@@ -139,7 +139,7 @@ def test_mutated_settings_are_refused_with_a_sentence(tmp_path: Path) -> None:
     path = tmp_path / "w/sitewatch.toml"
     whole = b"\n".join(line.lstrip(b"#") for line in path.read_bytes().splitlines() if not line.startswith(b"# "))
     outcomes, unnamed = Counter[str](), 0
-    for _ in range(many(1000, 20_000)):
+    for _ in range(many(2000, 20_000)):
         path.write_bytes(mutated(whole, rng))
         try:
             load_settings(tmp_path / "w")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -88,6 +89,20 @@ def test_the_index_opens_without_network_and_leads_to_the_report(scanned: Path, 
         assert browser.complaints() == []
     finally:
         browser.close()
+
+
+def test_an_index_that_a_killed_run_left_behind_is_written_anew(scanned: Path, tmp_path: Path) -> None:
+    """It died between signing off and the index; the next run finds nothing new, and the index tells all the same."""
+    workspace = tmp_path / "w"
+    shutil.copytree(scanned, workspace)
+    index = workspace / "outputs/index.html"
+    whole = index.read_text()
+    words = ("scan", "wood", "-w", workspace, "--source", workspace / "images", "--now", NOW.isoformat())
+    for spoil in (index.unlink, lambda: (index.write_text("no change"), os.utime(index, ns=(0, 0)))):
+        spoil()
+        assert sitewatch(*words).code == 0
+        assert len(list(workspace.glob("outputs/runs/wood/*/manifest.json"))) == 1
+        assert index.read_text() == whole
 
 
 def test_no_text_from_outside_becomes_markup() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from faults.soak import many
 from wallscenes import PALM, SOIL, Layer, Simulated, lonlat, ring, simulate
 
 from pipelines.detect.wall import WallSeen, WallSettings, watch_wall
@@ -128,7 +129,8 @@ def pixel_rate(scene: Simulated, before: int) -> float:
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize(
-    ("name", "ground", "dates", "trials", "least"), [("soil", SOIL, 1, 25, 0.95), ("palm", PALM, 8, 12, 0.85)]
+    ("name", "ground", "dates", "trials", "least"),
+    [("soil", SOIL, 1, many(20, 40), 0.95), ("palm", PALM, 8, many(8, 20), 0.85)],
 )
 def test_detection_rate_of_the_research_note(name: str, ground: Any, dates: int, trials: int, least: float) -> None:
     found, pixel = [], []
@@ -144,12 +146,16 @@ def test_detection_rate_of_the_research_note(name: str, ground: Any, dates: int,
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_false_alarms_on_simulated_ground() -> None:
-    p = [watch(simulate(seed, SOIL, dates=(1, 1), built=0.0, shadow=False)).p for seed in range(2000, 2060)]
+    p = [
+        watch(simulate(seed, SOIL, dates=(1, 1), built=0.0, shadow=False)).p
+        for seed in range(2000, 2000 + many(40, 60))
+    ]
     known = np.array([v for v in p if v is not None])
     print(f"\nfalse alarms at 1 %: {(known <= 0.01).mean():.3f}, at 10 %: {(known <= 0.1).mean():.3f} of {len(known)}")
-    assert len(known) == 60
-    assert (known <= 0.01).sum() <= 3  # 4 or more of 60 happen once in 250 at a true rate of 1 %
-    assert (known <= 0.1).sum() <= 13
+    assert len(known) == many(40, 60)
+    # One more than so many happens once in 150 runs at true rates of 1 and 10 %.
+    assert (known <= 0.01).sum() <= many(2, 3)
+    assert (known <= 0.1).sum() <= many(9, 13)
 
 
 @pytest.mark.slow
