@@ -46,7 +46,7 @@ class _PairScan:
             left_out = (*unregistered, *self.desk.left_out, *unusable(self.provider))
             if selection.before is None or selection.after is None:
                 self._record(selection, left_out, None, "not-observed")
-                return desk.blind(selection.why_none)
+                return desk.blind("; ".join((selection.why_none, *(item.reason.rstrip(".") for item in unregistered))))
             run = self._run(selection, left_out)
             same = desk.unchanged(run.is_run)
             if same is not None and same.folder is not None:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from geo.kernels.sar_track import Rules, SceneNoise, zone_track
+from geo.kernels.sar_track import OLD, Rules, SceneNoise, zone_track
 
 Float = NDArray[np.float64]
 Power = NDArray[np.floating]
@@ -19,12 +19,15 @@ Ints = NDArray[np.integer]
 class Steps(NamedTuple):
     """Confirmed steps of zones, by zone and then by time; N of them.
 
-    zone, not_before, not_after: int (N,), the last two as in `Track`. p: (N,). change_db: (N,P) over the step before.
+    zone, not_before, not_after: int (N,), the last two as in `Track`. safely_before: int (N,), the last date before
+    `not_before` that shows the earlier state, too, -1 for none: work that has taken a small part of a zone hides in
+    speckle, so that one such date proves little. p: (N,). change_db: (N,P) over the step before.
     """
 
     zone: NDArray[np.int64]
     not_before: NDArray[np.int64]
     not_after: NDArray[np.int64]
+    safely_before: NDArray[np.int64]
     p: Float
     change_db: Float
 
@@ -52,7 +55,7 @@ def zone_steps(
         See `Steps`. A split that is not confirmed between its neighbours is forgotten, and the rest judged again, so
         that every interval rests on two states that lasted. Source: Scott & Knott 1974 (Biometrics 30).
     """
-    rows: list[tuple[int, int, int, float, Float]] = []
+    rows: list[tuple[int, int, int, int, float, Float]] = []
     each_day = np.asarray(days, np.float64)
     each = np.broadcast_to(np.asarray(looks, np.float64), (power.shape[2],))
     for zone in range(power.shape[2]):
@@ -60,12 +63,13 @@ def zone_steps(
         judge = partial(_judge, (one, float(each[zone]), each_day, orbit, scene, rules))
         splits = sorted(_split(judge, 0, len(days), rules.alpha))
         rows += [
-            (zone, *step.inside, step.p, step.change_db)
+            (zone, *step.inside, step.safely_before, step.p, step.change_db)
             for step in _agreed(judge, splits, each_day, rules.lasting_days)
         ]
-    whole = np.array([row[:3] for row in rows], np.int64).reshape(-1, 3)
-    change = np.array([row[4] for row in rows], np.float64).reshape(-1, power.shape[1])
-    return Steps(whole[:, 0], whole[:, 1], whole[:, 2], np.array([row[3] for row in rows], np.float64), change)
+    whole = np.array([row[:4] for row in rows], np.int64).reshape(-1, 4)
+    change = np.array([row[5] for row in rows], np.float64).reshape(-1, power.shape[1])
+    zone_of, before, after, safe = whole.T
+    return Steps(zone_of, before, after, safe, np.array([row[4] for row in rows], np.float64), change)
 
 
 _Series = tuple[Power, float, Float, Ints, SceneNoise, Rules]
@@ -76,6 +80,7 @@ class _Judged(NamedTuple):
     p: float
     confirmed: bool
     inside: tuple[int, int]
+    safely_before: int
     change_db: Float
 
 
@@ -86,9 +91,11 @@ def _judge(series: _Series, start: int, stop: int) -> _Judged:
     noise = scene._replace(offset_db=scene.offset_db[part], spread_db=scene.spread_db[part])
     track = zone_track(power[part], looks, days[part], orbit[part], noise, rules=rules)
     inside = int(track.not_before[0]) + start, int(track.not_after[0]) + start
+    older = np.flatnonzero(track.states[: max(int(track.not_before[0]), 0), 0] == OLD)
     return _Judged(
-        int(track.onset[0]) + start, float(track.p[0]), bool(track.confirmed[0]), inside, track.change_db[:, 0]
-    )
+        int(track.onset[0]) + start, float(track.p[0]), bool(track.confirmed[0]), inside,
+        int(older[-1]) + start if older.size else -1, track.change_db[:, 0],
+    )  # fmt: skip
 
 
 _Judge = Callable[[int, int], _Judged]

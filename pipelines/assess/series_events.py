@@ -9,6 +9,7 @@ from datetime import datetime
 
 import numpy as np
 from affine import Affine
+from numpy.typing import NDArray
 from shapely.geometry import mapping, shape
 from shapely.geometry.base import BaseGeometry
 
@@ -27,9 +28,8 @@ LEVELS = (0.0, 0.25, 0.5, 0.75)
 SAME_EVENT_IOU = 0.3
 
 
-def nothing_by_radar(pieces: Sequence[Piece]) -> list[RadarBracket | None]:
-    """What radar says where there is none."""
-    return [None] * len(pieces)
+ByRadar = Callable[[NDArray[np.bool_], datetime | None, datetime], RadarBracket | None]
+"""What radar says of ground (row, col) that changed after one time and not after another."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +42,7 @@ class Telling:
         to_lonlat, zone_of: of geometries in the grid's coordinates.
         site_px: pixels of the ground that the run is about; grid_px: of all ground.
         earlier: events of the site's run before this one, whose ids go on where the event is the same.
-        radar: what radar says of the beginning of each piece.
+        radar: what radar says of when ground changed; None where there is none.
     """
 
     times: Sequence[datetime]
@@ -53,7 +53,7 @@ class Telling:
     site_px: float
     grid_px: float
     earlier: Sequence[Event] = ()
-    radar: Callable[[Sequence[Piece]], list[RadarBracket | None]] = nothing_by_radar
+    radar: ByRadar | None = None
 
 
 def series_events(seen: SeriesMap, telling: Telling, others: Sequence[Event] = ()) -> list[Event]:
@@ -61,12 +61,12 @@ def series_events(seen: SeriesMap, telling: Telling, others: Sequence[Event] = (
 
     `others` come from elsewhere (the wall monitor) and get their ids here.
     """
-    changed = seen.changed_pieces()
     found = []
-    for piece, by_radar in zip(changed, telling.radar(changed), strict=True):
+    for piece in seen.changed_pieces():
         p = piece_p(piece, seen, telling)
-        first, *later = (_event(item, piece, p, seen, telling) for item in happenings(piece, seen))
-        found += [_narrowed(first, by_radar), *later]
+        found += [
+            _narrowed(_event(item, piece, p, seen, telling), item, seen, telling) for item in happenings(piece, seen)
+        ]
     found += [_waiting(piece, seen, telling) for piece in waiting_pieces(seen)]
     found += others
     return _named(sorted(found, key=_order), telling)
@@ -142,9 +142,14 @@ def _event(item: Happening, piece: Piece, p: float, seen: SeriesMap, telling: Te
     )
 
 
-def _narrowed(event: Event, by_radar: RadarBracket | None) -> Event:
+def _narrowed(event: Event, item: Happening, seen: SeriesMap, telling: Telling) -> Event:
     """The same event, its interval narrowed where radar bounds it more closely and does not contradict."""
-    if by_radar is None or event.not_after is None:
+    if telling.radar is None or event.not_after is None or event.kind == "regrowth":
+        return event
+    ground = np.zeros(seen.changed.shape, bool)
+    ground[item.window] = item.inside
+    by_radar = telling.radar(ground, event.not_before, event.not_after)
+    if by_radar is None:
         return event
     start, end = event.not_before, event.not_after
     told: dict[str, object] = {}

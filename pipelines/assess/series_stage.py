@@ -39,7 +39,7 @@ from pipelines.assess.series_zones import (
 from pipelines.assess.stage import candidates_of, concerns, grid_finding, unused, used
 from pipelines.assess.zoned import zone_namer
 from pipelines.detect import WallSeen
-from pipelines.detect.radar import radar_brackets
+from pipelines.detect.radar import RadarSteps
 from pipelines.detect.series import SeriesMap
 from pipelines.prepare import Series
 
@@ -144,7 +144,7 @@ def _telling(looks: Series, context: Context, refused: Sequence[datetime], insid
 
 
 def _with_radar(telling: Telling, radar: Series, disturbed: NDArray[np.bool_]) -> Telling:
-    return replace(telling, radar=lambda pieces: radar_brackets(radar, pieces, disturbed))
+    return replace(telling, radar=RadarSteps(radar, disturbed).bracket)
 
 
 def shown_pair(seen: SeriesMap, events: Sequence[Event]) -> Shown:

@@ -6,7 +6,6 @@ is dated by its first cell. Cells of the same size on ground that did not change
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -14,14 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from geo.kernels import sar, sar_track
-from pipelines.detect.pieces import Piece
+from geo.kernels import sar, sar_steps, sar_track
 from pipelines.prepare import Series
 
 CELL_M = 100.0
 LEAST_CELL = 0.5  # share of a cell that must belong to the ground asked about
 MOST_CONTROLS = 300
-FEWEST_CONTROLS = 12
+FEWEST_CONTROLS, FEWEST_DATES = 12, 6
 INDEPENDENT = 0.5  # neighbouring pixels of a resampled radar image share about half of their speckle
 FIRST_CELLS = 2  # so many cells must show the new state before the beginning is believed
 
@@ -37,70 +35,73 @@ class RadarBracket:
     cells: int
 
 
-def radar_brackets(looks: Series, pieces: Sequence[Piece], changed: NDArray[np.bool_]) -> list[RadarBracket | None]:
-    """Bracket the beginning of each piece by radar; None where radar does not show it clearly.
+class RadarSteps:
+    """The lasting steps of every cell of a radar series; cells are judged when they are first asked about."""
 
-    Args:
-        looks: a radar series on the grid of the pieces, linear power.
-        pieces: ground that changed.
-        changed: (row, col) all ground that changed or may have; the rest gives the noise.
-    """
-    size = max(2, round(CELL_M / _pixel_m(looks)))
-    rows, cols = (n // size * size for n in looks.grid.shape)
-    quiet = _blocks(ndimage.binary_dilation(changed, iterations=2)[:rows, :cols], size).mean(axis=(2, 3)) == 0
-    if len(looks.looks) < 6 or np.count_nonzero(quiet) < FEWEST_CONTROLS:
-        return [None] * len(pieces)
-    orbit = np.array(looks.groups)
-    days = np.array([t.timestamp() / 86400 for t in looks.times])
-    power, enl = _cells(looks, size, orbit)
-    controls = power[:, :, quiet]
-    step = max(1, controls.shape[2] // MOST_CONTROLS)
-    many = size * size * INDEPENDENT * enl
-    scene = sar_track.fit_scene(controls[:, :, ::step], many, orbit)
-    found = []
-    for piece in pieces:
-        mask = np.zeros(looks.grid.shape, bool)
-        mask[piece.window] = piece.inside
-        own = _blocks(mask[:rows, :cols], size).mean(axis=(2, 3)) >= LEAST_CELL
-        found.append(_bracket(power[:, :, own], many, days, orbit, scene, looks) if own.any() else None)
-    return found
+    def __init__(self, looks: Series, changed: NDArray[np.bool_]) -> None:
+        """Read the series.
 
+        Args:
+            looks: a radar series, linear power.
+            changed: (row, col) all ground that changed or may have; the rest gives the noise.
+        """
+        self._looks = looks
+        self._size = max(2, round(CELL_M / _pixel_m(looks)))
+        self._steps: dict[int, sar_steps.Steps] = {}
+        self._scene: sar_track.SceneNoise | None = None
+        rows, cols = (n // self._size * self._size for n in looks.grid.shape)
+        quiet = _blocks(ndimage.binary_dilation(changed, iterations=2)[:rows, :cols], self._size)
+        quiet = quiet.mean(axis=(2, 3)) == 0
+        if len(looks.looks) < FEWEST_DATES or np.count_nonzero(quiet) < FEWEST_CONTROLS:
+            return
+        self._orbit = np.array(looks.groups)
+        self._days = np.array([t.timestamp() / 86400 for t in looks.times])
+        power, enl = _cells(looks, self._size, self._orbit)
+        controls = power[:, :, quiet]
+        step = max(1, controls.shape[2] // MOST_CONTROLS)
+        self._many = self._size**2 * INDEPENDENT * enl
+        self._scene = sar_track.fit_scene(controls[:, :, ::step], self._many, self._orbit)
+        self._power = power.reshape(*power.shape[:2], -1)
 
-def _bracket(
-    power: NDArray[np.float64],
-    many: float,
-    days: NDArray[np.float64],
-    orbit: NDArray[np.int64],
-    scene: sar_track.SceneNoise,
-    looks: Series,
-) -> RadarBracket | None:
-    track = sar_track.zone_track(power, many, days, orbit, scene)
-    sure = track.confirmed & (track.not_before >= 0) & (track.not_after >= 0)
-    need = min(FIRST_CELLS, power.shape[2])
-    if np.count_nonzero(sure) < need:
-        return None
-    # The earliest lower bound of all, and the first look on which enough cells are new: it widens, never narrows.
-    before = min(_last_but_one(track.states[:, cell], int(track.not_before[cell])) for cell in np.flatnonzero(sure))
-    after = int(np.sort(track.not_after[sure])[need - 1])
-    if not 0 <= before < after:
-        return None
-    names = [look.record.scene.id for look in looks.looks]
-    return RadarBracket(
-        not_before=looks.times[before],
-        not_after=looks.times[after],
-        before_scene=names[before],
-        after_scene=names[after],
-        cells=int(np.count_nonzero(sure)),
-    )
+    def bracket(self, inside: NDArray[np.bool_], start: datetime | None, end: datetime) -> RadarBracket | None:
+        """Bracket the first step of some ground between two times; None where radar does not show it clearly.
 
+        Args:
+            inside: (row, col) the ground.
+            start: the step lies after it; None for no bound.
+            end: and not after this.
+        """
+        if self._scene is None:
+            return None
+        rows, cols = (n // self._size * self._size for n in inside.shape)
+        own = np.flatnonzero(_blocks(inside[:rows, :cols], self._size).mean(axis=(2, 3)) >= LEAST_CELL)
+        times = self._looks.times
+        first: list[tuple[int, int]] = []
+        for cell in own:
+            steps = self._of(int(cell))
+            for before, after, safe in zip(steps.not_before, steps.not_after, steps.safely_before, strict=True):
+                if times[before] < end and (start is None or times[after] > start):
+                    first.append((int(safe), int(after)))
+                    break
+        need = min(FIRST_CELLS, len(own))
+        if not first or len(first) < need:
+            return None
+        # The earliest lower bound of all, and the first look on which enough cells are new: it widens, never narrows.
+        before, after = min(safe for safe, _ in first), sorted(after for _, after in first)[need - 1]
+        if not 0 <= before < after:
+            return None
+        names = [look.record.scene.id for look in self._looks.looks]
+        return RadarBracket(
+            not_before=times[before], not_after=times[after], before_scene=names[before], after_scene=names[after],
+            cells=len(first),
+        )  # fmt: skip
 
-def _last_but_one(states: NDArray[np.uint8], not_before: int) -> int:
-    """The last look before `not_before` that shows the old state, -1 for none.
-
-    Work that has taken a small part of a cell hides in speckle, so that the last look of the old state proves little.
-    """
-    older = np.flatnonzero(states[:not_before] == sar_track.OLD)
-    return int(older[-1]) if older.size else -1
+    def _of(self, cell: int) -> sar_steps.Steps:
+        if cell not in self._steps:
+            assert self._scene is not None  # noqa: S101 - asked by `bracket`
+            one = self._power[:, :, cell : cell + 1]
+            self._steps[cell] = sar_steps.zone_steps(one, self._many, self._days, self._orbit, self._scene)
+        return self._steps[cell]
 
 
 def _cells(looks: Series, size: int, orbit: NDArray[np.int64]) -> tuple[NDArray[np.float64], float]:

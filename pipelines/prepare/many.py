@@ -262,6 +262,7 @@ def _registration(
     reference: Look, look: Look, target: tuple[PixelSource, Grid], settings: PrepareSettings
 ) -> Registration:
     fixed, grid = target
+    settings = settings.at(grid.pixel_size_m)
     window: Window = overlap(reference, look, grid)
     bands, unit = look.file.bands, look.file.encoding.unit
     shift, _ = measure(fixed, onto(look.source, grid), window, bands, unit, settings.max_correct_px)

@@ -63,6 +63,7 @@ def prepare(
     looks = same_unit(*same_bands(look_at(before, settings), look_at(after, settings)))
     one, other = one_reference(*looks)
     target = one.file.grid if grid is None else grid
+    settings = settings.at(target.pixel_size_m)
     window = overlap(one, other, target)
     lazy_one, lazy_other = onto(one.source, target), onto(other.source, target)
     bands, unit = one.file.bands, one.file.encoding.unit

@@ -6,9 +6,12 @@ import sqlite3
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 import pytest
 from runs import sitewatch
-from seriesworld import write_site
+from scipy import ndimage
+from seriesworld import BANDS, Story, write_site
+from smalltif import write_tif
 
 from pipelines.lock import held
 
@@ -41,3 +44,22 @@ def test_a_site_that_another_run_works_on_did_not_fail(workspace: Path) -> None:
         ended = sitewatch("scan", "wood", "-w", workspace, "--provider", "folder", "--source", workspace)
     assert ended.code == 11
     assert runs_of(workspace) == []
+
+
+def test_two_dates_that_lie_off_each_other_are_not_seen_and_the_reason_stands(workspace: Path) -> None:
+    """Pixels of ten metres that lie five of them apart: no comparison, and not "only one clear scene" alone."""
+    images = workspace / "images"
+    images.mkdir()
+    # Ground with edges, to measure on.
+    ground = ndimage.gaussian_filter(np.random.default_rng(3).normal(0, 1, (130, 130)), 1.5)
+    look = Story().look(0).astype(np.float64)
+    look[:4] *= 1 + 0.8 * ground[5:125, 5:125]
+    write_tif(images / "20190101.tif", look.astype(np.uint16), names=BANDS)
+    look = Story().look(0).astype(np.float64)
+    look[:4] *= 1 + 0.8 * ground[:120, 8:128]
+    write_tif(images / "20190601.tif", look.astype(np.uint16), names=BANDS)
+    ended = sitewatch("scan", "wood", "-w", workspace, "--source", images, "--pair", "--fail-on-blind")
+    assert ended.code == 4
+    ((_, state, reason),) = runs_of(workspace)
+    assert state == "not-observed"
+    assert "20190601 lies too far off 20190101" in reason

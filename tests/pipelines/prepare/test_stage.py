@@ -343,3 +343,11 @@ def test_real_pairs(real_data: Path, tmp_path: Path, name: str) -> None:
             record(real_data / before), again, folder=tmp_path, settings=PrepareSettings(max_correct_px=40)
         ).after
         assert left.registration == "within tolerance"
+
+
+@pytest.mark.parametrize(("pixel_m", "most"), [(10.0, 1.5), (30.0, 1.5), (3.0, 10 / 3), (0.5, 20.0), (0.1, 25.0)])
+def test_the_finer_the_pixels_the_more_of_them_may_be_put_right(pixel_m: float, most: float) -> None:
+    """Two views of half a metre lie metres apart; two of ten metres that lie a pixel and a half apart are broken."""
+    assert PrepareSettings().at((pixel_m, pixel_m)).max_correct_px == pytest.approx(most)
+    assert PrepareSettings(max_correct_px=40).at((pixel_m, pixel_m)).max_correct_px == 40
+    assert PrepareSettings().at(None) == PrepareSettings()
