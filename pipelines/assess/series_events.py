@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol
 
 import numpy as np
 from affine import Affine
@@ -28,8 +29,17 @@ LEVELS = (0.0, 0.25, 0.5, 0.75)
 SAME_EVENT_IOU = 0.3
 
 
-ByRadar = Callable[[NDArray[np.bool_], datetime | None, datetime], RadarBracket | None]
-"""What radar says of ground (row, col) that changed after one time and not after another."""
+_ECHO = {"construction": True, "clearing": False}
+"""Whether the radar echo of ground becomes stronger."""
+
+
+class ByRadar(Protocol):
+    """What radar says of ground (row, col) that changed after one time and not after another."""
+
+    def __call__(
+        self, inside: NDArray[np.bool_], start: datetime | None, end: datetime, *, rising: bool | None
+    ) -> RadarBracket | None:
+        """Bracket the first step of the ground; None where radar does not show it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,7 +158,7 @@ def _narrowed(event: Event, item: Happening, seen: SeriesMap, telling: Telling) 
         return event
     ground = np.zeros(seen.changed.shape, bool)
     ground[item.window] = item.inside
-    by_radar = telling.radar(ground, event.not_before, event.not_after)
+    by_radar = telling.radar(ground, event.not_before, event.not_after, rising=_ECHO.get(event.kind))
     if by_radar is None:
         return event
     start, end = event.not_before, event.not_after

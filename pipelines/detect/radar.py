@@ -21,6 +21,7 @@ LEAST_CELL = 0.5  # share of a cell that must belong to the ground asked about
 MOST_CONTROLS = 300
 FEWEST_CONTROLS, FEWEST_DATES = 12, 6
 INDEPENDENT = 0.5  # neighbouring pixels of a resampled radar image share about half of their speckle
+LEAST_PX = 12  # of ground that is judged alone
 FIRST_CELLS = 2  # so many cells must show the new state before the beginning is believed
 
 
@@ -63,28 +64,34 @@ class RadarSteps:
         self._scene = sar_track.fit_scene(controls[:, :, ::step], self._many, self._orbit)
         self._power = power.reshape(*power.shape[:2], -1)
 
-    def bracket(self, inside: NDArray[np.bool_], start: datetime | None, end: datetime) -> RadarBracket | None:
+    def bracket(
+        self, inside: NDArray[np.bool_], start: datetime | None, end: datetime, *, rising: bool | None = None
+    ) -> RadarBracket | None:
         """Bracket the first step of some ground between two times; None where radar does not show it clearly.
 
         Args:
-            inside: (row, col) the ground.
+            inside: (row, col) the ground. Where it fills no cell, its own pixels are judged as one.
             start: the step lies after it; None for no bound.
             end: and not after this.
+            rising: whether the echo must have become stronger (building) or weaker (clearing); None for either.
         """
         if self._scene is None:
             return None
         rows, cols = (n // self._size * self._size for n in inside.shape)
         own = np.flatnonzero(_blocks(inside[:rows, :cols], self._size).mean(axis=(2, 3)) >= LEAST_CELL)
+        zones = [self._of(int(cell)) for cell in own] if len(own) else [self._alone(inside)]
         times = self._looks.times
         first: list[tuple[int, int]] = []
-        for cell in own:
-            steps = self._of(int(cell))
-            for before, after, safe in zip(steps.not_before, steps.not_after, steps.safely_before, strict=True):
-                if times[before] < end and (start is None or times[after] > start):
-                    first.append((int(safe), int(after)))
+        for steps in zones:
+            up = steps.change_db.mean(axis=1) > 0
+            for n in range(len(steps.zone)):
+                before, after = int(steps.not_before[n]), int(steps.not_after[n])
+                fits = times[before] < end and (start is None or times[after] > start)
+                if fits and rising in (None, bool(up[n])):
+                    first.append((int(steps.safely_before[n]), after))
                     break
-        need = min(FIRST_CELLS, len(own))
-        if not first or len(first) < need:
+        need = min(FIRST_CELLS, len(zones))
+        if len(first) < need:
             return None
         # The earliest lower bound of all, and the first look on which enough cells are new: it widens, never narrows.
         before, after = min(safe for safe, _ in first), sorted(after for _, after in first)[need - 1]
@@ -96,12 +103,36 @@ class RadarSteps:
             cells=len(first),
         )  # fmt: skip
 
+    def _alone(self, inside: NDArray[np.bool_]) -> sar_steps.Steps:
+        """The steps of some ground as one zone; none where it is too small to average speckle out."""
+        rows, cols = np.nonzero(inside)
+        if len(rows) < LEAST_PX:
+            return _no_steps(len(self._looks.bands))
+        window = slice(int(rows.min()), int(rows.max()) + 1), slice(int(cols.min()), int(cols.max()) + 1)
+        mask = inside[window]
+        power = np.full((len(self._looks.looks), len(self._looks.bands), 1), np.nan)
+        for index, look in enumerate(self._looks.looks):
+            pixels = look.source.read(window)[:, mask].astype(np.float64)
+            if np.isfinite(pixels).mean() >= LEAST_CELL:
+                power[index, :, 0] = np.nanmean(pixels, axis=1)
+        many = len(rows) * self._many / self._size**2
+        return sar_steps.zone_steps(power, many, self._days, self._orbit, self._noise)
+
+    @property
+    def _noise(self) -> sar_track.SceneNoise:
+        assert self._scene is not None  # noqa: S101 - asked by `bracket`
+        return self._scene
+
     def _of(self, cell: int) -> sar_steps.Steps:
         if cell not in self._steps:
-            assert self._scene is not None  # noqa: S101 - asked by `bracket`
             one = self._power[:, :, cell : cell + 1]
-            self._steps[cell] = sar_steps.zone_steps(one, self._many, self._days, self._orbit, self._scene)
+            self._steps[cell] = sar_steps.zone_steps(one, self._many, self._days, self._orbit, self._noise)
         return self._steps[cell]
+
+
+def _no_steps(bands: int) -> sar_steps.Steps:
+    none = np.zeros(0, np.int64)
+    return sar_steps.Steps(none, none, none, none, np.zeros(0), np.zeros((0, bands)))
 
 
 def _cells(looks: Series, size: int, orbit: NDArray[np.int64]) -> tuple[NDArray[np.float64], float]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from markupsafe import Markup
 from shapely.geometry.base import BaseGeometry
 
 from pipelines.assess import Findings
@@ -41,7 +42,7 @@ class Outline:
 class Mark:
     """An outline as SVG; `x` and `y` (percent of the picture) are where its number stands."""
 
-    path: str
+    path: Markup  # of numbers only; as a text from outside it would be cut off where it is long
     colour: str
     width: float
     dash: str
@@ -117,7 +118,7 @@ def as_marks(outlines: Sequence[Outline], picture: Picture) -> list[Mark]:
         x, y = number_place(outline, picture)
         width = outline.width_mm * _SVG_PX_PER_MM
         place = round(x / cols * 100, 2), round(y / rows * 100, 2)
-        marks.append(Mark(path, outline.colour, width, _SVG_DASHES[outline.line], outline.number, *place))
+        marks.append(Mark(Markup(path), outline.colour, width, _SVG_DASHES[outline.line], outline.number, *place))  # noqa: S704
     return marks
 
 

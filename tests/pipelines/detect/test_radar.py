@@ -110,3 +110,27 @@ def test_too_little_quiet_ground_or_too_few_dates_say_nothing() -> None:
     everywhere = np.ones(GRID.shape, bool)
     assert RadarSteps(looks(), everywhere).bracket(ground(), None, looks().times[30]) is None
     assert RadarSteps(looks(dates=5), ground()).bracket(ground(), None, looks().times[4]) is None
+
+
+def test_of_two_changes_in_one_interval_the_one_that_was_asked_for_is_dated() -> None:
+    """Clearing weakens the echo, building strengthens it."""
+    series = looks()
+    steps = RadarSteps(series, ground())
+    times = series.times
+    built = steps.bracket(ground(), None, times[59], rising=True)
+    cleared = steps.bracket(ground(), None, times[59], rising=False)
+    assert built is not None
+    assert cleared is not None
+    assert times.index(built.not_before) < BUILT <= times.index(built.not_after)
+    assert cleared == steps.bracket(ground(), None, times[59])
+
+
+def test_ground_that_fills_no_cell_is_judged_alone() -> None:
+    """Half a cell of each of two neighbours; of a few pixels nothing is said."""
+    small = (slice(23, 28), slice(36, 43))
+    series = looks(small)
+    steps = RadarSteps(series, ground())
+    found = steps.bracket(ground(small), None, series.times[30])
+    assert found is not None
+    assert series.times.index(found.not_before) < CLEARED <= series.times.index(found.not_after)
+    assert steps.bracket(ground((slice(23, 26), slice(36, 39))), None, series.times[30]) is None
