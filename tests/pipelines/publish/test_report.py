@@ -8,20 +8,12 @@ from pathlib import Path
 
 import pytest
 from chromium import Chromium, find_chromium
+from payloads import GROUPS
 from publish_cases import NOW, make_case
 
 from pipelines.publish import PublishSettings, publish
 
-PAYLOADS = (
-    "<script>console.log('PWNED')</script>", "</script><script>alert(1)</script>", "<img src=x onerror=alert(1)>",
-    "\"><svg onload=alert(1)>", "' onmouseover='alert(1)' autofocus onfocus='alert(1)",
-    "<style>*{display:none}</style>",
-    "<iframe src=http://127.0.0.1:9/></iframe>", "{{ 7*7 }}{% raw %}", "javascript:alert(1)", "<!--", "]]>",
-    "&lt;b&gt;",
-    "<base href=http://127.0.0.1:9/>", "<meta http-equiv=refresh content='0;url=http://127.0.0.1:9/'>",
-    "\x00\x08\x1b[31m\u202egnp", "<a href='javascript:alert(1)'>x</a>", "=cmd|'/c calc'!A0", "${jndi:ldap://127.0.0.1/a}",
-    "<math><mi//xlink:href='data:x,<script>alert(4)</script>'>", "<form action=http://127.0.0.1:9/><input name=a>",
-)  # fmt: skip
+HOSTILE = "\x00\x08\x1b[31m\u202egnp " + " ".join(GROUPS[:3])  # as much as one field may hold
 needs_chromium = pytest.mark.skipif(
     find_chromium() is None, reason="no Chromium on this machine (apt install chromium)"
 )
@@ -59,7 +51,7 @@ def plain(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def hostile(tmp_path_factory):
-    return _publish(tmp_path_factory.mktemp("hostile") / "run", text=" ".join(PAYLOADS))
+    return _publish(tmp_path_factory.mktemp("hostile") / "run", text=HOSTILE)
 
 
 def test_it_refers_to_nothing_outside(plain):
