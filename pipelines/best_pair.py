@@ -142,7 +142,7 @@ def _how(pair: tuple[Facts, Facts], count: int, given_before: bool, given_after:
     elif given_before or given_after:
         chosen = f"One scene was asked for by date, the other chosen as the best of {count}"
     else:
-        chosen = f"Chosen as the best of {count} pairs"
+        chosen = "The only pair" if count == 1 else f"Chosen as the best of {count} pairs"
     return f"{chosen}: {short_day(before.time)} and {short_day(after.time)}; {'; '.join(facts)}."
 
 

@@ -13,18 +13,20 @@ from typing import Any, cast
 
 import mgrs
 from shapely import union_all
-from shapely.geometry import Point, shape
+from shapely.geometry import Point, box, shape
 from shapely.geometry.base import BaseGeometry
 
 from geo import archive
 from geo.errors import ConfigurationError
 from geo.files.atomic import atomic_folder, atomic_path
 from geo.files.pyramid import mean_rgba, pyramid
+from geo.files.rasters import describe
 from geo.files.sums import sha256
 from geo.files.warp import warping_in_threads
-from geo.grid import Grid
+from geo.grid import Grid, Window
+from geo.scene import SceneRecord
 from geo.sites import Site
-from geo.zones import from_pixels, to_grid, to_lonlat
+from geo.zones import from_pixels, to_grid, to_lonlat, to_pixels
 from pipelines.assess import Context, Event, Findings
 from pipelines.best_pair import Choice, Facts, by_hash, choose_pair, facts_of
 from pipelines.pin import latest_findings
@@ -111,7 +113,7 @@ def _draw(
     folder: Path, site: Site, findings: Findings, choice: Choice, outputs: Path, settings: Settings,
     executor: Executor, size: str,
 ) -> list[Path]:  # fmt: skip
-    grid = shown_ground(findings)
+    grid = shown_ground(findings, [choice.before.record, choice.after.record])
     with tempfile.TemporaryDirectory(prefix="sitewatch-figure-") as work, warping_in_threads():
         pair = prepare(
             choice.before.record, choice.after.record, grid=grid, folder=Path(work), settings=settings.prepare,
@@ -148,8 +150,11 @@ def called(events: Sequence[Numbered]) -> list[Numbered]:
     return [replace(item, number=n if n <= CALLED else None) for n, item in enumerate(events, start=1)]
 
 
-def shown_ground(findings: Findings) -> Grid:
-    """The part of the run's grid round the site and what was found there; all of it without georeference."""
+def shown_ground(findings: Findings, images: Sequence[SceneRecord] = ()) -> Grid:
+    """The part of the run's grid round the site and what was found there; all of it without georeference.
+
+    Where the images end within it, no more than both of them is shown.
+    """
     grid = grid_of(findings)
     if grid.crs is None:
         return grid
@@ -159,10 +164,27 @@ def shown_ground(findings: Findings) -> Grid:
     shapes = [to_grid(shape(geometry), grid) for geometry in ground if geometry is not None]
     if not shapes:
         return grid
-    return grid.window(_window(union_all(shapes), grid))
+    window = _window(union_all(shapes), grid)
+    for image in images:
+        window = _within(window, describe(image.path).grid, grid)
+    return grid.window(window)
 
 
-def _window(ground: BaseGeometry, grid: Grid) -> tuple[slice, slice]:
+def _within(window: Window, image: Grid, grid: Grid) -> Window:
+    """As much of a window as an image covers; all of it where that is nothing."""
+    rows, cols = image.shape
+    if image.crs is None:
+        return window
+    ground = to_pixels(to_grid(to_lonlat(from_pixels(box(0, 0, cols, rows), image), image), grid), grid)
+    left, top, right, bottom = (round(value) for value in ground.bounds)
+    found = (
+        slice(max(window[0].start, top), min(window[0].stop, bottom)),
+        slice(max(window[1].start, left), min(window[1].stop, right)),
+    )
+    return found if found[0].start < found[0].stop and found[1].start < found[1].stop else window
+
+
+def _window(ground: BaseGeometry, grid: Grid) -> Window:
     west, south, east, north = ground.bounds
     size = grid.pixel_size_m or (1.0, 1.0)
     least = (LEAST_M / size[0], LEAST_M / size[1])  # rows, cols
@@ -229,7 +251,7 @@ def _side(role: str, item: Facts, findings: Findings, seen: float) -> Side:
     )  # fmt: skip
     lines = [
         solar_time(item.time, _middle(grid_of(findings)).x),
-        f"Sensor {item.use.sensor}; resolution {'not known' if gsd is None else f'{gsd:g} m'}"
+        f"Sensor {item.use.sensor}; resolution {'not known' if gsd is None else f'{gsd:.3g} m'}"
         + ("" if level is None else f"; processing {level}"),
         f"Product {item.use.id}",
         f"Masked as cloud, shadow or gap over the site {percent(1 - seen)}",

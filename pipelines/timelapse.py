@@ -65,8 +65,9 @@ def timelapse(workspace: Path, asked: Asked, *, settings: Settings, executor: Ex
     )
     with atomic_folder(folder) as made, tempfile.TemporaryDirectory(prefix="sitewatch-reel-") as work:
         with warping_in_threads():
+            records = [item.record for item in chosen]
             looks = prepare_series(
-                [item.record for item in chosen], grid=shown_ground(findings), folder=Path(work),
+                records, grid=shown_ground(findings, records), folder=Path(work),
                 settings=settings.prepare, executor=executor,
             )  # fmt: skip
         ends = Pair(grid=looks.grid, before=looks.looks[0], after=looks.looks[-1], gsd_m=looks.gsd_m)

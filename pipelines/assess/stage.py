@@ -28,6 +28,7 @@ from pipelines.assess.zoned import (
     OUTSIDE,
     area_seen,
     building_findings,
+    clear_over,
     control_findings,
     perimeter_finding,
     zone_namer,
@@ -147,6 +148,11 @@ def _observability(pair: Pair, events: list[Event], fraction: float, contrast: f
 
 def _scenes(pair: Pair, context: Context) -> list[SceneUse]:
     compared = [used(pair.before, "before"), used(pair.after, "after")]
+    if context.area is not None:
+        compared = [
+            use.model_copy(update={"clear_fraction": clear_over(context.area, look, pair.grid)})
+            for use, look in zip(compared, (pair.before, pair.after), strict=True)
+        ]
     return sorted(
         compared + [unused(c.scene, c.clear_fraction, c.reason) for c in context.considered],
         key=lambda s: (s.time is None, str(s.time), s.id),

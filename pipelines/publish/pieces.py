@@ -101,13 +101,18 @@ def write(figure: Figure, left: float, bottom: float, text: str, width: float | 
     figure.text(left / WIDTH_IN, bottom / figure.get_figheight(), fitted, parse_math=False, va="bottom", **style)
 
 
+def text_width(text: str, size: float, weight: str = "normal") -> float:
+    """Inches that a line of text takes."""
+    face = FontProperties(family="DejaVu Sans", size=size, weight=weight)
+    length, _, _ = TextToPath().get_text_width_height_descent(text, face, ismath=False)
+    return float(length) / 72
+
+
 def _fitted(text: str, width: float, size: float, weight: str) -> str:
     """The longest start of a text that fits into `width` inches, with an ellipsis where it was cut."""
-    face = FontProperties(family="DejaVu Sans", size=size, weight=weight)
 
     def fits(candidate: str) -> bool:
-        length, _, _ = TextToPath().get_text_width_height_descent(candidate, face, ismath=False)
-        return bool(length <= width * 72)
+        return text_width(candidate, size, weight) <= width
 
     if fits(text):
         return text

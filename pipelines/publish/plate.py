@@ -17,12 +17,13 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
 from geo.files.atomic import atomic_path
 from geo.files.text import clean
 from pipelines.assess import Findings
-from pipelines.publish.drawing import legend_of, number_place, outlines_of_events, outlines_of_zones
+from pipelines.publish.drawing import Outline, number_place, outlines_of_events, outlines_of_zones
 from pipelines.publish.pasting import Pasted
 from pipelines.publish.pictures import Picture
 from pipelines.publish.pieces import (
@@ -35,6 +36,7 @@ from pipelines.publish.pieces import (
     panel,
     rimmed,
     scale_and_north,
+    text_width,
     watermark,
     write,
 )
@@ -43,7 +45,7 @@ from pipelines.publish.wording import MEANING, area, event_title, interval
 
 SIZES: Mapping[str, tuple[int, bool]] = {"print": (300, False), "web": (144, False), "social": (120, True)}
 """Dots per inch at a width of ten inches, and whether only the essential lines stand below."""
-_GAP, _LINE, _SMALL = 0.3, 0.155, 6.8
+_GAP, _LINE, _SMALL, _SAMPLE = 0.3, 0.155, 6.8, 0.4
 _TALLEST = 7.0
 CALLED = 8
 _WRAP = 165
@@ -112,12 +114,14 @@ def draw_plate(plate: Plate, *, brief: bool) -> Figure:
     width = (WIDTH_IN - 2 * MARGIN - _GAP) / 2
     rows, cols = plate.picture.size
     tall = min(max(width * rows / cols, 1.0), _TALLEST)
-    below = _below(plate, brief)
+    below, samples = _below(plate, brief), [] if brief else _samples(plate)
     limits = [] if brief else _wrapped(f"LIMITS. {plate.limits}", _WRAP - 6)
     facts = max(len(plate.before.facts), len(plate.after.facts)) if not brief else 1
     place = plate.place[:1] if brief else [part for line in plate.place for part in _wrapped(line, _WRAP - 25)]
     head = 0.55 + _LINE * len(place) + 0.3 + _LINE * facts + 0.12
-    height = head + tall + 0.25 + _LINE * (len(below) + len(limits)) + (0.35 if limits else 0.1) + 0.15
+    height = (
+        head + tall + 0.25 + _LINE * (len(below) + len(limits) + bool(samples) * 1.2) + (0.35 if limits else 0.1) + 0.15
+    )
     figure = Figure(figsize=(WIDTH_IN, height), facecolor="white")
     FigureCanvasAgg(figure)
     write(figure, MARGIN, height - 0.45, titled(plate.findings), weight="bold", size=14)
@@ -131,6 +135,9 @@ def draw_plate(plate: Plate, *, brief: bool) -> Figure:
             write(figure, left, top - number * _LINE, line, width, size=_SMALL)
         _one_panel(figure, plate, (left, width, tall), (height, head), after=column == 1)
     at = height - head - tall - 0.25
+    if samples:
+        _legend(figure, at - _LINE * 0.6, samples)
+        at -= _LINE * 1.2
     for text, bold in below:
         write(
             figure, MARGIN, at - _LINE * 0.6, text, size=7.3 if bold else _SMALL, color="black" if bold else "#333333"
@@ -156,16 +163,12 @@ def _one_panel(
     axes.add_artist(Pasted(plate.picture.after if after else plate.picture.before))
     for outline in outlines_of_zones(plate.findings, plate.picture):
         if not outline.word.startswith("building"):
-            # The line as it was drawn, in one look on both dates: what stands there is for the image to show.
-            draw_outline(
-                axes, outline, line_style(outline) | {"zorder": 3, "color": "white", "linewidth": 2.2, "alpha": 0.6}
-            )
-            draw_outline(axes, outline, line_style(outline) | {"zorder": 3.1, "color": "black", "linewidth": 0.9})
+            for stroke in _zone_strokes(outline):
+                draw_outline(axes, outline, stroke)
     taken: list[tuple[float, float]] = []
     for outline in outlines_of_events(plate.events, plate.picture) if after else ():
-        wide = outline.width_mm * POINTS_PER_MM
-        draw_outline(axes, outline, {"color": "white", "linewidth": wide + 1.0, "alpha": 0.7, "zorder": 4})
-        draw_outline(axes, outline, line_style(outline) | {"zorder": 5})
+        for stroke in _event_strokes(outline):
+            draw_outline(axes, outline, stroke)
         if outline.number is not None:
             x, y = _free(number_place(outline, plate.picture), taken, plate.picture)
             rimmed(axes, x, y, str(outline.number), fontsize=9, ha="left", va="bottom", clip_on=True)
@@ -199,19 +202,54 @@ def _below(plate: Plate, brief: bool) -> list[tuple[str, bool]]:
     if brief:
         return [*lines, (f"{plate.credit}. Not checked on the ground. {plate.proof}", False)]
     levels = [level for level in MEANING if any(item.event.confidence == level for item in called)]
-    zones = legend_of(outlines_of_zones(plate.findings, plate.picture))
-    drawn = {"solid": "solid", "dash": "dashed", "dot": "dotted", "dash dot": "dash-dotted"}
-    named = {f"{drawn[o.line]} line: {o.word.split(':')[0]}": None for o in zones if not o.word.startswith("building")}
-    legend = "; ".join(named)
     small = [
         f"Both panels: same extent, scale and stretch; {plate.same}. Hatched: not observed.",
-        *([f"Outlines: {legend}."] if legend else []),
         *([f"Words: {'; '.join(f'{level} = {MEANING[level]}' for level in levels)}."] if levels else []),
         *plate.ground,
         f"{plate.credit}.",
         plate.proof,
     ]
     return lines + [(part, False) for line in small for part in _wrapped(line)]
+
+
+def _samples(plate: Plate) -> list[tuple[str, list[dict[str, Any]]]]:
+    """What every kind of line in the picture means, with the strokes it is drawn with."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for outline in outlines_of_events(plate.events, plate.picture)[::-1]:
+        found.setdefault(f"{outline.word.split(':')[0]} change", _event_strokes(outline))
+    for outline in outlines_of_zones(plate.findings, plate.picture):
+        if not outline.word.startswith("building"):
+            found.setdefault(outline.word.split(":")[0], _zone_strokes(outline))
+    return list(found.items())
+
+
+def _legend(figure: Figure, bottom: float, samples: Sequence[tuple[str, list[dict[str, Any]]]]) -> None:
+    """One row: a piece of each line on grey, as it lies on the images, and its word."""
+    write(figure, MARGIN, bottom, "Outlines:", size=_SMALL, color="#333333")
+    left, height = MARGIN + 0.55, figure.get_figheight()
+    for word, strokes in samples:
+        ends, level = [left / WIDTH_IN, (left + _SAMPLE) / WIDTH_IN], (bottom + _LINE * 0.3) / height
+        patch: dict[str, Any] = {"facecolor": "#9aa08f", "transform": figure.transFigure}
+        figure.add_artist(Rectangle((ends[0], bottom / height), _SAMPLE / WIDTH_IN, _LINE * 0.65 / height, **patch))
+        for stroke in strokes:
+            figure.add_artist(Line2D(ends, [level, level], transform=figure.transFigure, **stroke))
+        write(figure, left + _SAMPLE + 0.06, bottom, word, size=_SMALL, color="#333333")
+        left += _SAMPLE + 0.06 + text_width(word, _SMALL) + 0.25
+
+
+def _zone_strokes(outline: Outline) -> list[dict[str, Any]]:
+    """The line as it was drawn, in one look on both dates: what stands there is for the image to show."""
+    style = line_style(outline)
+    return [
+        style | {"zorder": 3, "color": "white", "linewidth": 2.2, "alpha": 0.6},
+        style | {"zorder": 3.1, "color": "black", "linewidth": 0.9},
+    ]
+
+
+def _event_strokes(outline: Outline) -> list[dict[str, Any]]:
+    wide = outline.width_mm * POINTS_PER_MM
+    rim = {"color": "white", "linewidth": wide + 1.0, "alpha": 0.7, "zorder": 4}
+    return [rim, line_style(outline) | {"zorder": 5}]
 
 
 def _box(figure: Figure, height: float, top: float, lines: Sequence[str]) -> None:

@@ -46,7 +46,7 @@ CHECKLIST = {
     "scale": r"(?m)^[125]0* (m|km)$",
     "north": r"(?m)^N$",
     "numbered call-outs in hedged words": r"1\s+(confirmed|probable|possible) \w+",
-    "what the outlines mean": r"Outlines: .*(site|wall)",
+    "what the outlines mean": r"Outlines:[\s\S]*(site|line of the wall)",
     "credit": r"(?i)(credit|Copernicus|no licence|source|licence)",
     "limits": r"LIMITS\. Analysis not validated on the ground",
     "who analysed it": r"Analysis: sitewatch \S+, run \S+",
