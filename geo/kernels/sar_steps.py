@@ -15,13 +15,16 @@ Float = NDArray[np.float64]
 Power = NDArray[np.floating]
 Ints = NDArray[np.integer]
 
+HIDDEN_DAYS = 10.0
+"""How long work on a hectare may go on unseen: clearing takes one to three weeks."""
+
 
 class Steps(NamedTuple):
     """Confirmed steps of zones, by zone and then by time; N of them.
 
-    zone, not_before, not_after: int (N,), the last two as in `Track`. safely_before: int (N,), the last date before
-    `not_before` that shows the earlier state, too, -1 for none: work that has taken a small part of a zone hides in
-    speckle, so that one such date proves little. p: (N,). change_db: (N,P) over the step before.
+    zone, not_before, not_after: int (N,), the last two as in `Track`. safely_before: int (N,), the last date that shows
+    the earlier state `HIDDEN_DAYS` or more before `not_before`, -1 for none: work that has taken a part of a zone hides
+    in speckle, so that the last such date alone proves little. p: (N,). change_db: (N,P) over the step before.
     """
 
     zone: NDArray[np.int64]
@@ -91,7 +94,9 @@ def _judge(series: _Series, start: int, stop: int) -> _Judged:
     noise = scene._replace(offset_db=scene.offset_db[part], spread_db=scene.spread_db[part])
     track = zone_track(power[part], looks, days[part], orbit[part], noise, rules=rules)
     inside = int(track.not_before[0]) + start, int(track.not_after[0]) + start
-    older = np.flatnonzero(track.states[: max(int(track.not_before[0]), 0), 0] == OLD)
+    last = int(track.not_before[0])
+    early = days[part] <= days[part][last] - HIDDEN_DAYS if last >= 0 else np.zeros(stop - start, bool)
+    older = np.flatnonzero((track.states[:, 0] == OLD) & early)
     return _Judged(
         int(track.onset[0]) + start, float(track.p[0]), bool(track.confirmed[0]), inside,
         int(older[-1]) + start if older.size else -1, track.change_db[:, 0],
