@@ -99,7 +99,7 @@ class Desk:
         """Remove what a killed run left half-made."""
         sweep(self.runs)
         sweep(self.outputs / "archive" / self.site.id)
-        for left in (self.outputs / "review").glob(f".{self.site.id}.*{PARTIAL}*"):  # other sites' runs may be at work
+        for left in (self.outputs / "review").glob(f"*.{self.site.id}.*{PARTIAL}*"):  # other sites' runs may be at work
             left.unlink(missing_ok=True)
 
     def sign_off(self, run_id: str, findings: Findings) -> SiteOutcome:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -35,10 +35,12 @@ def held(outputs: Path, name: str, *, now: datetime) -> Iterator[None]:
     except OSError as error:
         raise ConfigurationError(f"{folder} cannot be written ({error.strerror}); check the folder.") from error
     try:
-        _note(path).write_text(f"process {os.getpid()}, since {now:%Y-%m-%d %H:%M:%S} UTC\n", encoding="ascii")
+        with suppress(OSError):  # the note is for people; the lock holds without it
+            _note(path).write_text(f"process {os.getpid()}, since {now:%Y-%m-%d %H:%M:%S} UTC\n", encoding="ascii")
         yield
     finally:
-        _note(path).unlink(missing_ok=True)
+        with suppress(OSError):
+            _note(path).unlink(missing_ok=True)
         lock.release()
 
 

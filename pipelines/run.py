@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import shutil
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -86,7 +87,11 @@ def carry_out(run: Run, folder: Path, executor: Executor) -> Findings:
             run.before, run.after, grid=run.grid, folder=work, settings=run.settings.prepare, executor=executor
         )
         if run.refuse_unregistered and pair.after.registration == "refused":
-            raise UnregisteredError(f"{run.after.scene.id} lies too far off {run.before.scene.id} to be compared.")
+            off = math.hypot(*(pair.after.shift_px or (math.nan, math.nan)))
+            raise UnregisteredError(
+                f"{run.after.scene.id} lies {off:.1f} px off {run.before.scene.id}, which is too far to be put right"
+                " (max_correct_px under [prepare])."
+            )
         change_map = detect(pair, folder=work, settings=run.settings.detect, executor=executor)
         findings = assess(pair, change_map, run.context, run_id=run.id, now=run.now)
         lineage = Lineage(

@@ -43,6 +43,15 @@ _SHADOW_REACH_M = 4000.0
 _DIM = 0.8  # share of its surroundings' light that a shadow leaves at most
 
 
+def with_nir(bands: tuple[str, ...]) -> tuple[str, ...]:
+    """Band names in which the narrow near infrared stands for the broad one, where that is missing (Landsat).
+
+    >>> with_nir(("red", "nir08"))
+    ('red', 'nir')
+    """
+    return bands if "nir" in bands else tuple("nir" if name == "nir08" else name for name in bands)
+
+
 def spectral(pixels: Float, bands: tuple[str, ...], *, gsd_m: float = 10.0) -> Flags:
     """Flags of clouds, haze and shadows from a single date.
 

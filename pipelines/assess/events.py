@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from shapely.geometry import mapping
 from shapely.geometry.base import BaseGeometry
 
+from pipelines.assess.cloudlike import cloudlike
 from pipelines.assess.findings import Confidence, Event, Kind
 from pipelines.detect import ChangeObject, Direction
 from pipelines.prepare import Pair
@@ -25,6 +26,7 @@ KINDS: dict[Direction, Kind] = {
 CLEAR_MAJORITY = 0.6
 PROBABLE_P = 0.01
 PROBABLE_AREA = 2  # minimum mapping units
+MOST_ASKED = 500  # pieces that are asked whether they are clouds, the surest first
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,16 +54,19 @@ def events_of(objects: Iterable[ChangeObject], pair: Pair, framing: Framing) -> 
     """
     reason = gap_reason(pair)
     taken: set[str] = set()
-    found = []
+    found: list[Event] = []
     for item in objects:
         outline = framing.to_lonlat(item.polygon)
         event_id = _stable_id(framing.site_id, outline, taken)
         taken.add(event_id)
         level, why = confidence_of(item, framing.min_area_px)
+        doubt = cloudlike(pair, item.polygon) if len(found) < MOST_ASKED else None
+        if doubt is not None:
+            level, why = "possible", f"in {doubt} it looks like a cloud or its shadow, and no mask came with it"
         found.append(
             Event(
                 id=event_id,
-                kind=kind_of(item),
+                kind=kind_of(item) if doubt is None else "other",
                 direction=item.direction.name.lower().replace("_", " "),
                 zone=framing.zone_of(item.polygon),
                 geometry=dict(mapping(outline)),

@@ -283,6 +283,9 @@ def limits_of(pair: Pair, change_map: ChangeMap) -> list[str]:
                 f"How well {look.record.path.name} lies over the other image could not be measured;"
                 " edges may be flagged that did not change."
             )
+    bare = [look.record.path.name for look in (pair.before, pair.after) if not look.masked]
+    if bare and pair.unit != "linear-power":
+        limits.append(f"No mask of clouds came with {' and '.join(bare)}: a cloud may be taken for a change.")
     if pair.unit == "value":
         limits.append("The numbers are brightness for display, not reflectance: kinds of change are named with care.")
     return limits

@@ -24,6 +24,7 @@ class Prepared:
         shift_px: measured (row, col) shift of this scene against the other one, in grid pixels; None if not measured.
         registration: `reference`, `within tolerance`, `corrected`, `refused`, `not measurable`.
         notes: one sentence for every guess or correction, for the report.
+        masked: whether the file brings a mask of clouds.
         matched: `source` made as soft as the other date is, where that one was resampled; None where it was not.
     """
 
@@ -36,6 +37,7 @@ class Prepared:
     shift_px: tuple[float, float] | None = None
     registration: str = "reference"
     notes: tuple[str, ...] = ()
+    masked: bool = False
     matched: PixelSource | None = None
 
     @property

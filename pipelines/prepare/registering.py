@@ -20,6 +20,7 @@ Float = NDArray[np.float32]
 _PREFERRED = ("green", "red", "pan", "blue", "nir", "vv", "vh")
 _CHIPS = (9, 25)
 """Chips that are measured on first, and where they find nothing."""
+FAR_PX = 40.0
 _THIN = 4
 _DARK_PERCENT = 1.0
 _OFFSET = 0.1
@@ -72,7 +73,21 @@ def read_chips(
 def measure(
     before: PixelSource, after: PixelSource, window: Window, bands: Sequence[str], unit: str, max_shift_px: float
 ) -> tuple[Shift, list[Chip]]:
-    """Measure the shift of `after` against `before`, both on one grid, and return it with the chips it rests on."""
+    """Measure the shift of `after` against `before`, both on one grid, and return it with the chips it rests on.
+
+    Where nothing is found up to `max_shift_px`, larger shifts are looked for: two dates that lie far apart must not
+    pass as two that cannot be measured.
+    """
+    shift, read = _measure(before, after, window, bands, unit, max_shift_px)
+    if not shift.found and max_shift_px < FAR_PX:
+        far, _ = _measure(before, after, window, bands, unit, FAR_PX)
+        shift = far if far.found else shift
+    return shift, read
+
+
+def _measure(
+    before: PixelSource, after: PixelSource, window: Window, bands: Sequence[str], unit: str, max_shift_px: float
+) -> tuple[Shift, list[Chip]]:
     band = next((bands.index(name) for name in _PREFERRED if name in bands), 0)
     for most in _CHIPS:
         read = read_chips(before, after, window, band=band, unit=unit, most=most)

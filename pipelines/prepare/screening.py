@@ -45,10 +45,10 @@ def screen(
     if "blue" not in bands:
         return
     flags = np.load(cube.flags, mmap_mode="r+")
-    if set(bands) >= NEEDED:
+    if set(cloudiness.with_nir(bands)) >= NEEDED:
         numbers = np.load(cube.numbers, mmap_mode="r")
         for index in unmasked:
-            found = cloudiness.spectral(np.array(numbers[index]), bands, gsd_m=gsd_m)
+            found = cloudiness.spectral(np.array(numbers[index]), cloudiness.with_nir(bands), gsd_m=gsd_m)
             flags[index] |= found & WEATHER
         flags.flush()
     scene = cloudiness.fit_guard(_sample(cube), days, bands)

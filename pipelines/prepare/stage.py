@@ -118,6 +118,7 @@ def _prepared(look: Look, grid: Grid, registration: Registration, path: Path, ex
         shift_px=registration.shift_px,
         registration=registration.state,
         notes=look.notes,
+        masked=look.file.encoding.mask_index is not None,
     )
 
 

@@ -1,5 +1,6 @@
 """Exactly one run works on a site, and a killed one leaves no lock behind."""
 
+import errno
 import subprocess
 import sys
 import time
@@ -57,3 +58,16 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "locks").write_text("")
     with pytest.raises(ConfigurationError, match="cannot be written"), held(tmp_path, "centre", now=NOW):
         pass
+
+
+def test_without_room_for_its_note_the_lock_holds_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The note is for people; a full disk must not end the run because of it, nor keep the lock."""
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    monkeypatch.setattr(Path, "unlink", full)
+    for _ in range(2):
+        with held(tmp_path, "wood", now=NOW), pytest.raises(LockedError), held(tmp_path, "wood", now=NOW):
+            pass

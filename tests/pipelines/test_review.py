@@ -351,9 +351,14 @@ def test_no_saved_verdict_is_lost_whoever_is_killed_when(workspace: Path) -> Non
 
 def test_what_a_killed_run_left_of_the_file_is_swept_away(workspace: Path) -> None:
     """Its own only: another site's run may be making a file in the same folder."""
-    own, other = (verdicts(workspace).with_name(f".{name}.123.partial.gpkg") for name in ("wood", "grove"))
+    own, deeper, other = (
+        verdicts(workspace).with_name(name)
+        for name in (".wood.123.partial.gpkg", "..wood.123.partial.partial.gpkg", ".grove.123.partial.gpkg")
+    )
     own.write_bytes(b"half")
+    deeper.write_bytes(b"half")
     other.write_bytes(b"half")
     assert scan(workspace, 3) == 0
     assert not own.exists()
+    assert not deeper.exists()
     assert other.exists()

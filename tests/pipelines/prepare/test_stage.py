@@ -351,3 +351,12 @@ def test_the_finer_the_pixels_the_more_of_them_may_be_put_right(pixel_m: float, 
     assert PrepareSettings().at((pixel_m, pixel_m)).max_correct_px == pytest.approx(most)
     assert PrepareSettings(max_correct_px=40).at((pixel_m, pixel_m)).max_correct_px == 40
     assert PrepareSettings().at(None) == PrepareSettings()
+
+
+def test_dates_far_apart_do_not_pass_as_not_measurable(tmp_path: Path) -> None:
+    """Thirty pixels off, where one and a half may be put right: refused, with the shift; never compared as they lie."""
+    before = save(tmp_path / "a.tif", counts(ground()), names=NAMES, nodata=0, **GEO)
+    after = save(tmp_path / "b.tif", counts(ground(col=30.0)), names=NAMES, nodata=0, **GEO)
+    pair = run(before, after, tmp_path)
+    assert pair.after.registration == "refused"
+    assert pair.after.shift_px == pytest.approx((0, 30), abs=0.3)
