@@ -47,10 +47,7 @@ def choose(scenes: Sequence[Scene], look: Callable[[Scene], Look], *, thorough: 
     refused += [(s, None, f"another sensor than {sensor}: two sensors are not compared") for s in others]
     ordered = sorted((s for s in dated if s.sensor == sensor), key=lambda s: (s.time is None, s.time, s.id))
     looked: dict[str, Look] = {}
-    before = _first_clear(ordered, look, looked)
-    after = _first_clear(
-        [s for s in reversed(ordered) if before is None or s.id != before.record.scene.id], look, looked
-    )
+    before, after = _ends(ordered, look, looked)
     chosen = {x.record.scene.id for x in (before, after) if x is not None}
     for scene in ordered:
         if scene.id in chosen:
@@ -65,6 +62,21 @@ def choose(scenes: Sequence[Scene], look: Callable[[Scene], Look], *, thorough: 
     if before is None or after is None or before.record.scene.time == after.record.scene.time:
         return Selection(before=None, after=None, refused=tuple(refused), why_none=_why(ordered, looked, before))
     return Selection(before=before, after=after, refused=tuple(refused))
+
+
+def _ends(
+    ordered: Sequence[Scene], look: Callable[[Scene], Look], looked: dict[str, Look]
+) -> tuple[Look | None, Look | None]:
+    """The first clear look, and the last one after it; where none is, the best before the only clear one."""
+    before = _first_clear(ordered, look, looked)
+    if before is None:
+        return None, None
+    at = next(n for n, scene in enumerate(ordered) if scene.id == before.record.scene.id)
+    after = _first_clear(reversed(ordered[at + 1 :]), look, looked)
+    if after is not None:
+        return before, after
+    earlier = _first_clear(ordered[:at], look, looked)
+    return (before, None) if earlier is None else (earlier, before)
 
 
 def _commonest_sensor(scenes: Iterable[Scene]) -> tuple[str, list[Scene]]:
