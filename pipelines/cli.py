@@ -126,6 +126,7 @@ TABLE = {
     "score": ("score_command", "Score a result against a truth: by pixels, by objects, or as SMART site models."),
     "search": ("search_command", "Search a REGION for new construction: candidates, ranked, with dates and reasons."),
     "sites": ("site_commands", "List, show, check and add the sites of a workspace."),
+    "stamp": ("evidence_command", "Have an authority sign when the newest run was there (RFC 3161)."),
     "status": (
         "status_commands",
         "Tell for every site when it was last looked at and seen, what stands there, and who is blind since when.",

@@ -105,8 +105,9 @@ def compare(session: Session, before: Path, after: Path, out: Path, **words: Any
 @click.command(epilog="Example: sitewatch verify outputs/runs/national-centre/latest")
 @click.argument("path", type=FILE, required=False)
 @click.option("--recompute", is_flag=True, help="Make every run again from the received bytes, and compare the files.")
+@click.option("--tsa-roots", type=FILE, help="PEM file: roots of the time-stamping authorities to trust.")
 @shared
-def verify(session: Session, path: Path | None, recompute: bool) -> None:
+def verify(session: Session, path: Path | None, recompute: bool, tsa_roots: Path | None) -> None:
     """Prove that archive and results are what was written: nothing changed, missing or added."""
     from pipelines.recompute import Recomputed
     from pipelines.recompute import recompute as run_again
@@ -114,7 +115,7 @@ def verify(session: Session, path: Path | None, recompute: bool) -> None:
     from pipelines.verify import verify as run_verify
 
     place = path or session.workspace
-    reports: list[Verified | Recomputed] = [run_verify(place)]
+    reports: list[Verified | Recomputed] = [run_verify(place, tsa_roots=tsa_roots)]
     if recompute:
         with executor(settings_of(session).workers) as pool:
             reports.append(run_again(place, executor=pool, tell=session.tell))

@@ -1,4 +1,4 @@
-"""The command `export-evidence`."""
+"""The commands `export-evidence` and `stamp`."""
 
 from __future__ import annotations
 
@@ -27,4 +27,16 @@ def export_evidence(session: Session, run: Path, out: Path, sensitive: bool) -> 
     session.say(json.dumps(str(bag)) if session.as_json else str(bag))
 
 
-COMMANDS = (export_evidence,)
+@click.command(epilog="Example: sitewatch stamp --tsa https://freetsa.org/tsr --tsa-roots freetsa-root.pem")
+@click.option("--tsa", metavar="URL", required=True, help="Address of the time-stamping authority.")
+@click.option("--tsa-roots", type=click.Path(path_type=Path), required=True, help="PEM file: its root certificate.")
+@shared
+def stamp(session: Session, tsa: str, tsa_roots: Path) -> None:
+    """Have an authority sign when the newest run was there (RFC 3161). It learns a hash, and nothing else."""
+    from pipelines.stamps import stamp as have_stamped
+
+    made = have_stamped(session.workspace / "outputs", authority=tsa, roots=tsa_roots)
+    session.say(json.dumps(str(made.path)) if session.as_json else f"{made.words}: {made.path}")
+
+
+COMMANDS = (export_evidence, stamp)

@@ -33,9 +33,10 @@ from pipelines.pin import latest_findings
 from pipelines.prepare import Pair, prepare, share_clear
 from pipelines.publish.manifest import read_manifest
 from pipelines.publish.pictures import Picture, read_picture
-from pipelines.publish.plate import CALLED, Plate, Side, write_plate
+from pipelines.publish.plate import CALLED, Plate, Side, titled, write_plate
 from pipelines.publish.rasters import TILE, View, choose_view, shown_bands
 from pipelines.publish.shapes import Numbered, concerns, grid_of, numbered
+from pipelines.publish.signing import Credential, sign_picture
 from pipelines.publish.wording import credits_of, percent, when
 from pipelines.registry import find_site
 from pipelines.settings import Settings
@@ -48,7 +49,7 @@ RADAR = "sentinel-1"
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
-    """Which picture: of which site, near which dates (None: the best pair), how large, from which run, where to."""
+    """Which picture: of which site, near which dates (None: the best pair), size, run, folder, and who signs."""
 
     site_id: str
     before: datetime | None = None
@@ -56,6 +57,7 @@ class Asked:
     size: str = "print"
     run: str | None = None
     out: Path | None = None
+    sign: Credential | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +82,7 @@ def figure(workspace: Path, asked: Asked, *, settings: Settings, executor: Execu
     name = f"{choice.before.time:%Y%m%d}-{choice.after.time:%Y%m%d}-{asked.size}"
     folder = asked.out or outputs / "figures" / asked.site_id / name
     with atomic_folder(folder) as made:
-        files = _draw(made, site, findings, choice, outputs, settings, executor, asked.size)
+        files = _draw(made, site, findings, choice, outputs, settings, executor, asked)
     return Made(folder=folder, files=tuple(folder / file.name for file in files), why=choice.why)
 
 
@@ -111,7 +113,7 @@ def offered(outputs: Path, findings: Findings) -> list[Facts]:
 
 def _draw(
     folder: Path, site: Site, findings: Findings, choice: Choice, outputs: Path, settings: Settings,
-    executor: Executor, size: str,
+    executor: Executor, asked: Asked,
 ) -> list[Path]:  # fmt: skip
     grid = shown_ground(findings, [choice.before.record, choice.after.record])
     with tempfile.TemporaryDirectory(prefix="sitewatch-figure-") as work, warping_in_threads():
@@ -132,7 +134,12 @@ def _draw(
     ground = Context.of_site(site).area
     seen = [share_clear(item.record, ground, settings.prepare) for item in (choice.before, choice.after)]
     plate = _plate(findings, called(shown), picture, choice, view, seen)
-    drawn = write_plate(folder, plate, size=size)
+    drawn = write_plate(folder, plate, size=asked.size)
+    if asked.sign is not None:
+        sign_picture(
+            drawn[0], asked.sign, title=titled(findings), simulated=findings.simulated,
+            facts=_origin(findings, choice, plate),
+        )  # fmt: skip
     facts = folder / "figure.json"
     with atomic_path(facts) as temporary:
         temporary.write_text(_facts(findings, choice, plate, [*drawn, *tiffs]), encoding="utf-8")
@@ -312,15 +319,21 @@ def _middle(grid: Grid) -> Point:
 
 def _facts(findings: Findings, choice: Choice, plate: Plate, files: Sequence[Path]) -> str:
     """The picture's own record: what it shows, why, from which bytes, and the checksum of each file."""
+    document = {
+        "schema": "sitewatch-figure/1.0",
+        **_origin(findings, choice, plate),
+        "files": {path.name: sha256(path) for path in files},
+    }
+    return json.dumps(document, ensure_ascii=False, indent=1) + "\n"
+
+
+def _origin(findings: Findings, choice: Choice, plate: Plate) -> dict[str, Any]:
     sides = {
         role: {"scene": item.use.id, "time": item.time.isoformat(), "sensor": item.use.sensor,
                "sha256": item.use.sha256, "facts": list(side.facts)}
         for role, item, side in (("before", choice.before, plate.before), ("after", choice.after, plate.after))
     }  # fmt: skip
-    document = {
-        "schema": "sitewatch-figure/1.0", "site": findings.site.id, "run": findings.run_id,
-        "simulated": findings.simulated, "why": choice.why, **sides, "ground": list(plate.ground),
-        "shown": plate.same, "credit": plate.credit, "limits": plate.limits,
-        "files": {path.name: sha256(path) for path in files},
+    return {
+        "site": findings.site.id, "run": findings.run_id, "simulated": findings.simulated, "why": choice.why, **sides,
+        "ground": list(plate.ground), "shown": plate.same, "credit": plate.credit, "limits": plate.limits,
     }  # fmt: skip
-    return json.dumps(document, ensure_ascii=False, indent=1) + "\n"

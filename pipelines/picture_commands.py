@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import click
 
+from geo.errors import UsageError
 from pipelines.cli import Session, Time, shared
 
+FILE = click.Path(path_type=Path, dir_okay=False)
 FOLDER = click.Path(path_type=Path, file_okay=False)
 
 
@@ -31,11 +34,10 @@ def _say(session: Session, why: str, files: tuple[Path, ...]) -> None:
 )
 @click.option("--run", metavar="ID", help="Findings of this run.  [default: the latest]")
 @click.option("--out", type=FOLDER, help="Folder for the files; new or empty.  [default: outputs/figures/SITE/...]")
+@click.option("--c2pa-cert", type=FILE, help="PEM file: sign the PNG as C2PA content, with these certificates ...")
+@click.option("--c2pa-key", type=FILE, help="... and this private key.")
 @shared
-def figure(
-    session: Session, site_id: str, before: datetime | None, after: datetime | None, size: str, run: str | None,
-    out: Path | None,
-) -> None:  # fmt: skip
+def figure(session: Session, site_id: str, **words: Any) -> None:
     """Make a before/after picture of a SITE to print: PNG, SVG, PDF, the GeoTIFF pair, and what it was made from.
 
     Where no date is given the best pair is chosen (clear, same season, orbit and sun, close around what happened), and
@@ -43,11 +45,15 @@ def figure(
     """
     from pipelines.figure import Asked
     from pipelines.figure import figure as make
+    from pipelines.publish.signing import Credential
     from pipelines.settings import load_settings
     from pipelines.workers import executor
 
     settings = load_settings(session.workspace)
-    asked = Asked(site_id=site_id, before=before, after=after, size=size, run=run, out=out)
+    certificates, key = words.pop("c2pa_cert"), words.pop("c2pa_key")
+    if (certificates is None) != (key is None):
+        raise UsageError("signing takes both --c2pa-cert and --c2pa-key.")
+    asked = Asked(site_id=site_id, sign=Credential(certificates, key) if certificates else None, **words)
     with executor(settings.workers) as pool:
         made = make(session.workspace, asked, settings=settings, executor=pool)
     _say(session, made.why, made.files)

@@ -23,6 +23,7 @@ from geo.files.atomic import PARTIAL
 from geo.files.sums import SUMS, Check, check_folder, read_sums, sha256
 from pipelines.chain import NAME as CHAIN
 from pipelines.chain import made_at, read_chain
+from pipelines.stamps import check_stamps
 
 MANIFEST = "manifest.json"
 LATEST = "latest"
@@ -76,8 +77,10 @@ class _Manifest:
     inputs: frozenset[str]
 
 
-def verify(path: str | os.PathLike[str]) -> Report:
+def verify(path: str | os.PathLike[str], *, tsa_roots: Path | None = None) -> Report:
     """Verify a workspace, its outputs, an archive, the runs of a site, one run, one kept scene, or a `latest`.
+
+    `tsa_roots` is a PEM file with the roots of the time-stamping authorities that are trusted; None trusts none.
 
     Raises:
         InputError: there is nothing at `path`. Everything else that is wrong stands in the report.
@@ -94,9 +97,9 @@ def verify(path: str | os.PathLike[str]) -> Report:
         raise InputError(f"{place} is a file; name the folder of the run, or a workspace.")
     report = Report()
     if (place / "outputs").is_dir() or (place / "aois").is_dir():
-        _outputs(place / "outputs", report)
+        _outputs(place / "outputs", report, tsa_roots)
     elif (place / "runs").is_dir() or (place / "archive").is_dir():
-        _outputs(place, report)
+        _outputs(place, report, tsa_roots)
     elif (place / archive.SCENE_JSON).exists():
         _scene(place, archive.verify_scene(place), report)
     elif (place / MANIFEST).exists() or (place / SUMS).exists():
@@ -123,7 +126,7 @@ def _several(place: Path, report: Report) -> None:
         report.faults.append(f"{place} holds no manifest and no checksums: it is not, or no longer, a result.")
 
 
-def _outputs(outputs: Path, report: Report) -> None:
+def _outputs(outputs: Path, report: Report, tsa_roots: Path | None) -> None:
     _archive(outputs / "archive", report)
     inputs: set[str] | None = None
     for site in _entries(outputs / "runs", report):
@@ -135,10 +138,10 @@ def _outputs(outputs: Path, report: Report) -> None:
         for manifest in _runs(site, report):
             for lost in sorted(manifest.inputs - inputs):
                 report.faults.append(f"{manifest.folder} was made from bytes {lost[:12]}… that the archive lost.")
-    _log(outputs, report)
+    _log(outputs, report, tsa_roots)
 
 
-def _log(outputs: Path, report: Report) -> None:
+def _log(outputs: Path, report: Report, tsa_roots: Path | None) -> None:
     """The log of all runs and the runs themselves name each other, both ways."""
     try:
         links = read_chain(outputs)
@@ -155,6 +158,8 @@ def _log(outputs: Path, report: Report) -> None:
     for path in sorted((outputs / "runs").glob(f"*/*/{MANIFEST}")):
         if (path.parent.parent.name, path.parent.name) not in logged and not _half_made(path.parent):
             report.faults.append(f"{path.parent} does not stand in {CHAIN}; if it is ours, the next scan adds it.")
+    for is_fault, sentence in check_stamps(outputs, links, tsa_roots):
+        (report.faults if is_fault else report.remarks).append(sentence)
     if links:
         report.remarks.append(f"{outputs / CHAIN} ends with number {links[-1].n}, SHA-256 {links[-1].sha256}.")
 

@@ -85,7 +85,7 @@ class Web:
         most_bytes: int,
         headers: Mapping[str, str] | None = None,
         json: Any = None,
-        form: Mapping[str, str] | None = None,
+        form: Mapping[str, str] | bytes | None = None,
         answers: frozenset[int] = ANSWERS,
     ) -> Answer:
         """Ask until there is an answer that another try would not change.
@@ -96,7 +96,7 @@ class Web:
             most_bytes: what an answer may weigh.
             headers: to send.
             json: a body.
-            form: another kind of body.
+            form: another kind of body, or its bytes.
             answers: statuses, beside 200 and 206, that the caller understands; they are returned.
 
         Raises:

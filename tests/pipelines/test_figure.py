@@ -17,6 +17,7 @@ import rasterio
 from PIL import Image
 from runs import files_of, sitewatch
 from seriesworld import Story, write_images, write_site
+from services.authority import certified
 
 from geo.errors import InputError
 from geo.kernels.sun import sun_position
@@ -213,3 +214,40 @@ def test_the_best_pair_is_clear_of_one_season_orbit_and_sun(scanned: Path) -> No
     assert "sun elevation 50° and 50°" in choice.why
     with pytest.raises(InputError, match="two dated scenes"):
         choose_pair(findings, [after])
+
+
+@pytest.mark.slow
+def test_a_signed_picture_says_what_it_was_made_from_and_shows_every_touch(scanned: Path, tmp_path: Path) -> None:
+    """C2PA by a local authority: the origin is in the picture; a changed pixel breaks it; the key is kept private."""
+    c2pa = pytest.importorskip("c2pa", reason="the extra `evidence` is not installed")
+    root = certified(tmp_path / "ca", usage="emailProtection", name="signer")
+    chain, key = tmp_path / "chain.pem", tmp_path / "ca/signer.key"
+    chain.write_bytes((tmp_path / "ca/signer.pem").read_bytes() + root.read_bytes())
+    words = ["figure", "wood", "-w", scanned, "--size", "web", "--c2pa-cert", chain, "--c2pa-key", key]
+    key.chmod(0o644)
+    refused = sitewatch(*words, "--out", tmp_path / "refused")
+    assert (refused.code, "can be read by others" in refused.err) == (78, True)
+    key.chmod(0o600)
+    assert sitewatch(*words, "--out", tmp_path / "out").code == 0
+    picture = tmp_path / "out/before_after.png"
+    told = json.loads((tmp_path / "out/figure.json").read_text())
+    assert told["files"]["before_after.png"] == hashlib.sha256(picture.read_bytes()).hexdigest()
+    with c2pa.Reader(str(picture)) as reader:
+        assert reader.get_validation_state() == "Valid"
+        manifests = json.loads(reader.json())
+    manifest = manifests["manifests"][manifests["active_manifest"]]
+    facts = {item["label"]: item["data"] for item in manifest["assertions"]}
+    assert facts["org.sitewatch.figure"]["before"]["sha256"] == told["before"]["sha256"]
+    assert "composite" in json.dumps(facts["c2pa.actions.v2"])
+    data = bytearray(picture.read_bytes())
+    data[data.rfind(b"IDAT") + 20] ^= 1
+    (tmp_path / "touched.png").write_bytes(data)
+    with c2pa.Reader(str(tmp_path / "touched.png")) as reader:
+        assert reader.get_validation_state() == "Invalid"
+    for spoilt in (["--c2pa-cert", chain], ["--c2pa-cert", root, "--c2pa-key", tmp_path / "none"]):
+        ended = sitewatch("figure", "wood", "-w", scanned, "--out", tmp_path / "no", *spoilt)
+        assert ended.code in (2, 78)
+        assert not (tmp_path / "no").exists()
+    chain.write_text("no certificate")
+    ended = sitewatch(*words, "--out", tmp_path / "no")
+    assert (ended.code, "cannot sign a picture" in ended.err) == (78, True)
