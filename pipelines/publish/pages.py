@@ -30,14 +30,20 @@ def template(name: str) -> jinja2.Template:
 
 @cache
 def _templates() -> jinja2.Environment:
-    return jinja2.Environment(
+    made = jinja2.Environment(
         loader=jinja2.PackageLoader("pipelines.publish"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         finalize=_finalize,
         trim_blocks=True,
         lstrip_blocks=True,
+        extensions=["jinja2.ext.i18n"],
     )
+    # Every text of a template stands in a `trans` block (GNU gettext, `pybabel extract` finds them); English for now.
+    made.install_null_translations(newstyle=True)  # type: ignore[attr-defined]
+    # `finalize` does not see what is put into such a block.
+    made.filters["clean"] = _finalize
+    return made
 
 
 def _finalize(value: Any) -> Any:
