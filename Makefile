@@ -36,7 +36,7 @@ bench: $(READY)
 	$(BIN)/python -m tests.benchmarks.run
 
 soak: $(READY)
-	SITEWATCH_SOAK=1 SITEWATCH_SOAK_ROUNDS=20 $(BIN)/python -m pytest -s tests/faults tests/pipelines/test_review.py tests/pipelines/test_cron.py tests/pipelines/test_determinism.py
+	SITEWATCH_SOAK=1 SITEWATCH_SOAK_ROUNDS=20 $(BIN)/python -m pytest -s tests/faults tests/pipelines/test_review.py tests/pipelines/test_cron.py tests/pipelines/test_determinism.py tests/pipelines/detect
 
 clean:
 	rm -rf $(VENV) demo
