@@ -37,7 +37,7 @@ from pipelines.publish.plate import CALLED, Plate, Side, titled, write_plate
 from pipelines.publish.rasters import TILE, View, choose_view, shown_bands
 from pipelines.publish.shapes import Numbered, concerns, grid_of, numbered
 from pipelines.publish.signing import Credential, sign_picture
-from pipelines.publish.wording import credits_of, percent, when
+from pipelines.publish.wording import credits_of, has_no_hour, percent, when
 from pipelines.registry import find_site
 from pipelines.settings import Settings
 
@@ -264,12 +264,7 @@ def _side(role: str, item: Facts, findings: Findings, seen: float) -> Side:
         f"Masked as cloud, shadow or gap over the site {percent(1 - seen)}",
         f"Sun elevation {sun}",
     ]
-    dated = f"{item.time:%Y-%m-%d} (UTC)" if _has_no_hour(item.time) else when(item.time)
-    return Side(title=f"{role}   {dated}", facts=lines)
-
-
-def _has_no_hour(time: datetime) -> bool:
-    return (time.hour, time.minute, time.second) == (0, 0, 0)
+    return Side(title=f"{role}   {when(item.time)}", facts=lines)
 
 
 def solar_time(time: datetime, lon: float) -> str:
@@ -278,7 +273,7 @@ def solar_time(time: datetime, lon: float) -> str:
     >>> solar_time(datetime(2019, 3, 12, 3, 20, tzinfo=UTC), 105.0)
     'Local mean solar time 10:20'
     """
-    if _has_no_hour(time):
+    if has_no_hour(time):
         return "Local time not known: the time of day is not stated"
     return f"Local mean solar time {time.astimezone(UTC) + timedelta(hours=lon / 15):%H:%M}"
 

@@ -27,8 +27,16 @@ _CREDITS = (
 
 
 def when(time: datetime | None) -> str:
-    """`2017-12-04 03:25 UTC`, or that nothing states it."""
-    return UNDATED if time is None else f"{time.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    """`2017-12-04 03:25 UTC`, or that nothing states it; a day alone where no hour is stated."""
+    if time is None:
+        return UNDATED
+    return short_day(time) + " (UTC)" if has_no_hour(time) else f"{time.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def has_no_hour(time: datetime) -> bool:
+    """Whether a time is a midnight: that of a date alone, since satellites that look by daylight have none."""
+    utc = time.astimezone(UTC)
+    return (utc.hour, utc.minute, utc.second) == (0, 0, 0)
 
 
 def short_day(time: datetime | None) -> str:
