@@ -168,6 +168,15 @@ class _Job(Job[SiteOutcome]):
             _note_failure(outputs / "sitewatch.db", self.site_id, fault, self.now)
             return SiteOutcome(site_id=self.site_id, state="failed", sentence=str(fault), error=fault)
 
+    def died(self) -> SiteOutcome:
+        """The failure of a site that ended the process which worked on it."""
+        error = SitewatchError(
+            f"{self.site_id} ended the process that worked on it, twice: out of memory, or an image that breaks its"
+            " decoder. Scan it alone, and take out its images one by one."
+        )
+        _note_failure(self.workspace / "outputs/sitewatch.db", self.site_id, error, self.now)
+        return SiteOutcome(site_id=self.site_id, state="failed", sentence=str(error), error=error)
+
     def __call__(self, executor: Executor) -> SiteOutcome:
         """Scan the site in silence."""
         return self.with_(executor, lambda _text: None)

@@ -9,7 +9,8 @@ import signal
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Protocol, TypeVar
 
@@ -67,12 +68,30 @@ class Job(Protocol[R]):
         """Do it, tiles on `executor`."""
         ...
 
+    def died(self) -> R:
+        """What to give where the process that did it died twice."""
+        ...
+
 
 def in_processes(jobs: Sequence[Job[R]], at_once: int) -> Iterator[R]:
     """Do jobs in processes of their own, `at_once` at a time; yield what each gives as it ends.
 
-    The processes are spawned, so that they inherit no lock, and end with this one, however it ends.
+    The processes are spawned, so that they inherit no lock, and end with this one, however it ends. Where one of them
+    dies (out of memory, a decoder that crashes) it is not known on which job, so what was left is done again, each job
+    alone; that which dies again says `died`.
     """
+    done: set[int] = set()
+    for number, result in _together(jobs, at_once):
+        done.add(number)
+        yield result
+    for number, job in enumerate(jobs):
+        if number not in done:
+            alone = list(_together([job], 1))
+            yield alone[0][1] if alone else job.died()
+
+
+def _together(jobs: Sequence[Job[R]], at_once: int) -> Iterator[tuple[int, R]]:
+    """Yield (number, result) of every job that ended before a process died, if one did."""
     pool = ProcessPoolExecutor(
         min(at_once, max(1, len(jobs))),
         mp_context=multiprocessing.get_context("spawn"),
@@ -80,8 +99,10 @@ def in_processes(jobs: Sequence[Job[R]], at_once: int) -> Iterator[R]:
         initargs=(os.getpid(),),
     )
     try:
-        for future in as_completed([pool.submit(_do, job) for job in jobs]):
-            yield future.result()
+        futures = {pool.submit(_do, job): number for number, job in enumerate(jobs)}
+        for future in as_completed(futures):
+            with suppress(BrokenProcessPool):
+                yield futures[future], future.result()
     except BaseException:
         for child in multiprocessing.active_children():
             child.terminate()
