@@ -26,8 +26,12 @@ SLACK = timedelta(hours=2)  # cron is not punctual: daily must not become every 
 NEVER = datetime.min.replace(tzinfo=UTC)
 
 
-def in_order(sites: Mapping[str, Any], looks: Mapping[str, Look], now: datetime) -> list[str]:
-    """The ids of the sites that are due, the longest unseen first; what is not a Site (a broken file) is always due.
+def in_order(
+    sites: Mapping[str, Any], looks: Mapping[str, Look], now: datetime, attempts: Mapping[str, datetime] | None = None
+) -> list[str]:
+    """The ids of the sites that are due, the longest untried first; what is not a Site (a broken file) is always due.
+
+    A site at which the program ended, or that failed, was tried: it comes after those that still wait.
 
     A site is due when it was never looked at, when its cadence has passed since the last complete look, and when that
     look lies in the future (the clock was wrong).
@@ -40,7 +44,8 @@ def in_order(sites: Mapping[str, Any], looks: Mapping[str, Look], now: datetime)
         return now >= look.looked + timedelta(days=site.cadence_days) - SLACK
 
     def age(name: str) -> tuple[datetime, str]:
-        return (looks[name].looked if name in looks else NEVER), name
+        looked = looks[name].looked if name in looks else NEVER
+        return max(looked, (attempts or {}).get(name, NEVER)), name
 
     return sorted((name for name in sites if is_due(name)), key=age)
 

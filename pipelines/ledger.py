@@ -64,6 +64,13 @@ MIGRATIONS = (
         PRIMARY KEY (site, subject)
     ) STRICT
     """,
+    # When work on a site last began: one that ends the program must not come first the next time, too.
+    """
+    CREATE TABLE attempts (
+        site TEXT PRIMARY KEY,
+        began TEXT NOT NULL
+    ) STRICT
+    """,
 )
 
 
@@ -186,6 +193,16 @@ class Ledger:
                 "INSERT OR REPLACE INTO looks VALUES (?, ?, ?, ?)",
                 (site, look.question, newest, look.looked.isoformat()),
             )
+
+    def attempts(self) -> dict[str, datetime]:
+        """When work on each site last began."""
+        rows = self._db.execute("SELECT site, began FROM attempts")
+        return {site: datetime.fromisoformat(began) for site, began in rows}
+
+    def note_attempt(self, site: str, *, now: datetime) -> None:
+        """Write that work on a site begins."""
+        with self._transaction():
+            self._db.execute("INSERT OR REPLACE INTO attempts VALUES (?, ?)", (site, now.isoformat()))
 
     def endings(self) -> dict[str, Ending]:
         """How the newest run of each site ended."""

@@ -111,7 +111,7 @@ def scan(
         names = list(sites)
         if asked.due:
             with Ledger(outputs / "sitewatch.db") as ledger:
-                names = in_order(sites, ledger.looks(), now)
+                names = in_order(sites, ledger.looks(), now, ledger.attempts())
         jobs = [_Job(workspace, name, sites[name], asked, settings, now) for name in names]
         outcomes: list[SiteOutcome] = []
         for outcome in in_processes(jobs, at_once) if at_once > 1 else (job.with_(executor, tell) for job in jobs):
@@ -211,6 +211,7 @@ def _scan_site(desk: Desk) -> SiteOutcome:
                 sentence=f"nothing new since {ending.recorded:%Y-%m-%d}.",
             )
     with held(desk.outputs, desk.site.id, now=desk.now):
+        desk.ledger.note_attempt(desk.site.id, now=desk.now)
         desk.tidy()
         # No answer may depend on the order in which a service names its scenes.
         scenes = sorted(provider.search(query), key=lambda scene: (scene.time is None, str(scene.time), scene.id))

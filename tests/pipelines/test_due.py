@@ -14,7 +14,7 @@ from seriesworld import Story, write_images, write_site
 
 from geo.errors import LockedError
 from pipelines.due import in_order
-from pipelines.ledger import Look
+from pipelines.ledger import Ledger, Look
 from pipelines.lock import held
 from pipelines.scan import WORKSPACE
 
@@ -197,3 +197,21 @@ def test_the_longest_unseen_come_first_and_a_look_in_the_future_does_not_count()
     }
     names = ("future", "old", "never", "older")
     assert in_order({name: Broken() for name in names}, looks, now) == ["never", "older", "old", "future"]
+
+
+def test_a_site_that_ended_the_program_does_not_come_first_again(workspace: Path) -> None:
+    """Its look is the oldest, but it was tried last: else it would keep all others from being seen, night after night."""
+    now = datetime(2020, 6, 1, tzinfo=UTC)
+    looks = {
+        name: Look("q", None, now - timedelta(days=days)) for name, days in (("crash", 90), ("old", 40), ("new", 20))
+    }
+    sites = dict.fromkeys(looks, object())
+    assert in_order(sites, looks, now) == ["crash", "old", "new"]
+    assert in_order(sites, looks, now, {"crash": now - timedelta(days=1)}) == ["old", "new", "crash"]
+    write_images(workspace / "images", STORY, range(27, 30))
+    before = BEGIN + timedelta(days=30)
+    with Ledger(workspace / "outputs/sitewatch.db") as ledger:
+        assert ledger.attempts()["wood"] == BEGIN
+    assert due(workspace, days=30).code == 0
+    with Ledger(workspace / "outputs/sitewatch.db") as ledger:
+        assert ledger.attempts()["wood"] == before

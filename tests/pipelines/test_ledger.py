@@ -65,6 +65,9 @@ def test_an_old_ledger_is_brought_up_to_date(tmp_path: Path, version: int) -> No
         assert [look.question for look in ledger.looks().values()] == ["0f0f"] * (version >= 3)
         assert [alert.sentence for alert in ledger.waiting("sent")] == ["1 new building."] * (version >= 4)
         assert ledger.waiting("told") == []
+        assert list(ledger.attempts()) == ["centre"] * (version >= 5)
+        ledger.note_attempt("centre", now=NOW)
+        assert ledger.attempts() == {"centre": NOW}
         ledger.finish("run-1", "centre", "no-change", "", now=NOW)
         ledger.alert("centre", "run-1", ["ev-2"], "Another.", now=NOW)
         assert [alert.sentence for alert in ledger.waiting("told")] == ["Another."]
