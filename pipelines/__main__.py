@@ -13,8 +13,9 @@ def main() -> None:
     # GDAL and PROJ read these once, when their libraries load; so this comes before every other import.
     harden(os.environ)
     from pipelines.cli import run
-    from pipelines.workers import stop_on_signals
+    from pipelines.workers import limit_memory, stop_on_signals
 
+    limit_memory()
     stop_on_signals()
     sys.unraisablehook = _unraisable
     sys.exit(run(sys.argv[1:]))

@@ -61,6 +61,20 @@ def stop_on_signals() -> None:
         signal.signal(signum, stop)
 
 
+def limit_memory(share: float = 0.9) -> None:
+    """Keep the memory of this process, and of each it starts, below a share of what the machine has.
+
+    An image that asks for more is then an error with a sentence, and not the end of other programs.
+    """
+    if sys.platform == "linux":
+        import resource
+
+        most = int(share * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+        soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
+        given = [limit for limit in (most, soft, hard) if limit != resource.RLIM_INFINITY]
+        resource.setrlimit(resource.RLIMIT_DATA, (min(given), hard))
+
+
 class Job(Protocol[R]):
     """Work that can be sent to another process."""
 

@@ -21,6 +21,7 @@ from rasterio.env import get_gdal_config, set_gdal_config
 from rasterio.errors import NotGeoreferencedWarning
 
 from geo.errors import InputError, SitewatchError
+from geo.files.deadline import deadline
 from geo.files.environment import CACHE_MB, OPTIONS
 from geo.files.limits import check_header, local_file
 
@@ -68,7 +69,7 @@ def reading(path: str | os.PathLike[str]) -> Iterator[Any]:
     local = local_file(path)
     name = Path(path).name
     try:
-        with rasterio.Env(**READING):
+        with deadline(name), rasterio.Env(**READING):
             yield _handle(local, name)
     except SitewatchError:
         raise
