@@ -247,40 +247,37 @@ class Ledger:
             )
 
     def _migrate(self) -> None:
-        is_new = self._version() == 0
+        past = past_runs(self._path.parent) if self._version() == 0 else []
         while self._version() != len(MIGRATIONS):
             with self._transaction():  # asked again inside: two runs may start at once
                 version = self._version()
                 if version > len(MIGRATIONS):
                     raise IntegrityError(f"{self._path} was written by a newer sitewatch; update this one.")
-                if version < len(MIGRATIONS):
-                    self._db.execute(MIGRATIONS[version])
-                    self._db.execute(f"PRAGMA user_version = {version + 1}")
-        if is_new:
-            self._fill(past_runs(self._path.parent))
+                # A new ledger is made and filled at once, so that nobody sees or leaves an empty one beside runs.
+                last = version + 1 if version else len(MIGRATIONS)
+                for step in MIGRATIONS[version:last]:
+                    self._db.execute(step)
+                if version == 0:
+                    self._fill(past)
+                self._db.execute(f"PRAGMA user_version = {last}")
 
     def _version(self) -> int:
         return int(self._db.execute("PRAGMA user_version").fetchone()[0])
 
     def _fill(self, runs: Iterable[Told]) -> None:
-        """Write what published runs say; where something stands already, another start was faster."""
-        with self._transaction():
-            if self._db.execute("SELECT 1 FROM runs UNION SELECT 1 FROM observations").fetchone():
-                return
-            for run in runs:
-                self._db.executemany(
-                    "INSERT OR REPLACE INTO observations VALUES (?, ?, ?, ?, ?, ?, ?)",
-                    [(run.site, *scene, run.run, run.created) for scene in run.scenes],
-                )
-                self._db.execute(
-                    "INSERT INTO runs VALUES (?, ?, ?, ?, ?)", (run.run, run.site, *run.ending, run.created)
-                )
-                # What the newest run brought may not have been told: twice is better than never.
-                heard = None if run.is_newest else run.created
-                self._db.executemany(
-                    "INSERT OR IGNORE INTO alerts VALUES (?, ?, ?, ?, ?, ?, ?)",
-                    [(run.site, what, run.run, run.sentence, run.created, heard, heard) for what in run.subjects],
-                )
+        """Write what published runs say."""
+        for run in runs:
+            self._db.executemany(
+                "INSERT OR REPLACE INTO observations VALUES (?, ?, ?, ?, ?, ?, ?)",
+                [(run.site, *scene, run.run, run.created) for scene in run.scenes],
+            )
+            self._db.execute("INSERT INTO runs VALUES (?, ?, ?, ?, ?)", (run.run, run.site, *run.ending, run.created))
+            # What the newest run brought may not have been told: twice is better than never.
+            heard = None if run.is_newest else run.created
+            self._db.executemany(
+                "INSERT OR IGNORE INTO alerts VALUES (?, ?, ?, ?, ?, ?, ?)",
+                [(run.site, what, run.run, run.sentence, run.created, heard, heard) for what in run.subjects],
+            )
 
     def _transaction(self) -> _Transaction:
         return _Transaction(self._db)

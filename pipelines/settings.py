@@ -81,9 +81,8 @@ class Settings(BaseModel):
 
     def recipe(self) -> dict[str, Any]:
         """All that can change a result, as plain JSON values: part of a run's id, and written into its manifest."""
-        return self.model_dump(
-            mode="json", exclude={"workers": True, "scan": True, "notify": True, "detect": {"tile_px"}}
-        )
+        told = self.model_dump(mode="json", exclude={"workers", "scan", "notify"})
+        return told | {"detect": self.detect.told()}
 
 
 def load_settings(workspace: Path, *, workers: int | None = None, fdr: float | None = None) -> Settings:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from geo.errors import ConfigurationError, IntegrityError, MissingExtraError
 from geo.files.atomic import atomic_path
+from geo.providers.addresses import checked
 from geo.providers.timestamps import ask
 from pipelines.chain import NAME as CHAIN
 from pipelines.chain import Link, read_chain
@@ -41,9 +42,10 @@ def stamp(outputs: Path, *, authority: str, roots: Path) -> Stamped:
         roots: PEM file with the root certificates that the authority's signature must lead to.
 
     Raises:
-        ConfigurationError: nothing to stamp, it is stamped already, or the roots cannot be read. TemporaryError: the
-        authority does not answer. IntegrityError: its answer is not a good signature of the line.
+        ConfigurationError: no such address, nothing to stamp, it is stamped already, or the roots cannot be read.
+        TemporaryError: the authority does not answer. IntegrityError: its answer is not a good signature of the line.
     """
+    authority = checked(authority, "--tsa")
     links = read_chain(outputs)
     if not links:
         raise ConfigurationError(f"{outputs / CHAIN} names no run yet; scan first.")

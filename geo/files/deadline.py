@@ -13,8 +13,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from geo.errors import InputError
+
 LONGEST_S = 600.0  # a read is a window of an image; an hour of reads is many of them
-EXIT_CODE = 65
 
 _began: dict[int, tuple[float, str]] = {}
 _owner = 0
@@ -59,4 +60,4 @@ def _look(longest_s: float) -> None:
                     f"sitewatch: {name} did not decode within {longest_s:.0f} s; the program was ended. Take it out.\n"
                 )
                 os.write(2, told.encode(errors="replace"))
-                os._exit(EXIT_CODE)
+                os._exit(InputError.exit_code)

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import partial
 
-from geo.grid import Grid
+import numpy as np
+from numpy.typing import NDArray
+
+from geo.grid import Grid, Window
 from geo.scene import Scene
+from geo.tiles import PixelSource
 from geo.zones import to_lonlat
 from pipelines import __version__
 from pipelines.assess.context import Context
@@ -28,13 +33,12 @@ from pipelines.assess.zoned import (
     OUTSIDE,
     area_seen,
     building_findings,
-    clear_over,
     control_findings,
     perimeter_finding,
     zone_namer,
 )
 from pipelines.detect import ChangeMap
-from pipelines.prepare import Pair, Prepared
+from pipelines.prepare import Pair, Prepared, share_over
 
 # "No change" is said only of ground that was nearly all seen; below the second figure nothing is said at all.
 SEEN_FOR_NO_CHANGE = 0.8
@@ -150,13 +154,17 @@ def _scenes(pair: Pair, context: Context) -> list[SceneUse]:
     compared = [used(pair.before, "before"), used(pair.after, "after")]
     if context.area is not None:
         compared = [
-            use.model_copy(update={"clear_fraction": clear_over(context.area, look, pair.grid)})
+            use.model_copy(update={"clear_fraction": share_over(context.area, pair.grid, partial(_seen, look.source))})
             for use, look in zip(compared, (pair.before, pair.after), strict=True)
         ]
     return sorted(
         compared + [unused(c.scene, c.clear_fraction, c.reason) for c in context.considered],
         key=lambda s: (s.time is None, str(s.time), s.id),
     )
+
+
+def _seen(source: PixelSource, window: Window) -> NDArray[np.bool_]:
+    return np.asarray(np.isfinite(source.read(window)).all(axis=0))
 
 
 def used(look: Prepared, role: Role) -> SceneUse:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import numpy as np
 from shapely.geometry import mapping
 from shapely.geometry.base import BaseGeometry
 
 from geo.grid import Grid
 from geo.sites import Building, Perimeter
-from geo.zones import area_m2, coverage, length_m, ribbons, to_grid
+from geo.zones import area_m2, length_m, ribbons, to_grid
 from pipelines.assess.context import Context
 from pipelines.assess.findings import (
     BuildingFinding,
@@ -23,7 +22,7 @@ from pipelines.assess.findings import (
 )
 from pipelines.assess.seen import ZoneSeen, zone_seen
 from pipelines.detect import ChangeMap
-from pipelines.prepare import Pair, Prepared
+from pipelines.prepare import Pair
 
 SEEN_ENOUGH = 0.5
 CHANGED_ENOUGH = 0.5
@@ -32,7 +31,6 @@ LINE_REACH_PX = 1.0
 LEAST_REACH_M = 3.0
 COARSEST_FOR_LINES_M = 35.0
 OUTSIDE = "surroundings"
-STRIP = 512
 
 
 def zone_namer(context: Context, grid: Grid, gsd_m: float | None) -> Callable[[BaseGeometry], str]:
@@ -198,21 +196,6 @@ def area_seen(context: Context, pair: Pair, change_map: ChangeMap) -> tuple[floa
     rows, cols = change_map.grid.shape
     best = max(pair.before.clear_fraction, pair.after.clear_fraction)
     return (min(1.0, observed_px / (rows * cols) / best) if best > 0 else 0.0), 1.0
-
-
-def clear_over(area: BaseGeometry, look: Prepared, grid: Grid) -> float:
-    """Share of a longitude, latitude polygon that one date shows, 0-1; ground beyond the grid was not seen."""
-    polygon = to_grid(area, grid)
-    rows, cols = grid.shape
-    clear = 0.0
-    for top in range(0, rows, STRIP):
-        part = coverage(polygon, grid.window((slice(top, min(top + STRIP, rows)), slice(0, cols))))
-        if part is None:
-            continue
-        (inner, across), weights = part
-        pixels = look.source.read((slice(top + inner.start, top + inner.stop), across))
-        clear += float(weights[np.isfinite(pixels).all(axis=0)].sum())
-    return float(min(1.0, clear * abs(grid.transform.determinant) / polygon.area))
 
 
 def _pixels(area: BaseGeometry, change_map: ChangeMap) -> float:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+
 import numpy as np
+from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
 from geo.errors import InputError
-from geo.grid import Grid
+from geo.grid import Grid, Window
 from geo.scene import SceneRecord
 from geo.zones import coverage, to_grid
 from pipelines.prepare.looks import HIDING, look_at
@@ -22,25 +25,28 @@ def share_clear(record: SceneRecord, ground: BaseGeometry | None, settings: Prep
     georeference although a place is asked about.
     """
     file = look_at(record, settings).file
-    rows, cols = file.grid.shape
-    if ground is not None and file.grid.crs is None:
+    if ground is None:
+        height, width = file.grid.shape
+        strips = ((rows, slice(0, width)) for rows in _strips(file.grid))
+        clear = sum(np.count_nonzero((file.read_flags(strip) & HIDING) == 0) for strip in strips)
+        return clear / (height * width)
+    if file.grid.crs is None:
         raise InputError(f"{record.path.name} has no georeference, so it cannot be laid over the site.")
-    polygon = None if ground is None else to_grid(ground, file.grid)
-    clear = covered = 0.0
-    for top in range(0, rows, STRIP):
-        strip = (slice(top, min(top + STRIP, rows)), slice(0, cols))
-        if polygon is None:
-            hidden = file.read_flags(strip) & HIDING
-            clear, covered = clear + np.count_nonzero(hidden == 0), covered + hidden.size
-            continue
-        part = coverage(polygon, file.grid.window(strip))
+    return share_over(ground, file.grid, lambda window: (file.read_flags(window) & HIDING) == 0)
+
+
+def share_over(ground: BaseGeometry, grid: Grid, clear: Callable[[Window], NDArray[np.bool_]]) -> float:
+    """Share of a longitude, latitude polygon that `clear` (row, col of a window of the grid) holds for, 0-1."""
+    polygon = to_grid(ground, grid)
+    found = 0.0
+    for rows in _strips(grid):
+        part = coverage(polygon, grid.window((rows, slice(0, grid.shape[1]))))
         if part is not None:
             (inner, across), weights = part
-            flags = file.read_flags((slice(top + inner.start, top + inner.stop), across)) & HIDING
-            clear, covered = clear + weights[flags == 0].sum(), covered + weights.sum()
-    total = covered if polygon is None else _area_px(polygon, file.grid)
-    return float(min(1.0, clear / total)) if total else 0.0
+            found += weights[clear((slice(rows.start + inner.start, rows.start + inner.stop), across))].sum()
+    area_px = polygon.area / abs(grid.transform.determinant)
+    return float(min(1.0, found / area_px)) if area_px else 0.0
 
 
-def _area_px(polygon: BaseGeometry, grid: Grid) -> float:
-    return float(polygon.area / abs(grid.transform.determinant))
+def _strips(grid: Grid) -> Iterator[slice]:
+    return (slice(top, min(top + STRIP, grid.shape[0])) for top in range(0, grid.shape[0], STRIP))

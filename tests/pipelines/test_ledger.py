@@ -1,5 +1,6 @@
 """The ledger keeps one state an observation, whatever happens."""
 
+import json
 import sqlite3
 from datetime import UTC, datetime
 from pathlib import Path
@@ -76,6 +77,9 @@ def test_an_old_ledger_is_brought_up_to_date(tmp_path: Path, version: int) -> No
 def test_a_migration_that_fails_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each step and its number are one transaction; the steps before it stand."""
     broken = (*MIGRATIONS[:2], "CREATE TABLE looks (site TEXT) NONSENSE", *MIGRATIONS[3:])
+    db = sqlite3.connect(tmp_path / "l.db")
+    db.executescript((Path(__file__).parent / "ledgers/v1.sql").read_text())
+    db.close()
     monkeypatch.setattr("pipelines.ledger.MIGRATIONS", broken)
     with pytest.raises(ConfigurationError):
         Ledger(tmp_path / "l.db")
@@ -89,6 +93,29 @@ def test_a_migration_that_fails_changes_nothing(tmp_path: Path, monkeypatch: pyt
     monkeypatch.undo()
     with Ledger(tmp_path / "l.db") as ledger:
         assert ledger.looks() == {}
+        assert len(ledger.observations("centre")) == 3
+
+
+def test_a_new_ledger_is_made_and_filled_at_once_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that dies while it fills it leaves nothing that the next would take for a ledger that knows all."""
+    folder = tmp_path / "runs/centre/1"
+    folder.mkdir(parents=True)
+    (folder / "manifest.json").write_text("{}")
+    seen = {"state": "no-change", "state_reason": "nothing"}
+    scene = {"id": "a", "time": None, "state": "no-change", "reason": "compared", "used": True}
+    told = {"created": NOW.isoformat(), "scenes": [scene], "observability": seen, "events": [], "summary": "none"}
+    (folder / "findings.json").write_text(json.dumps(told))
+
+    def dies(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Ledger, "_fill", dies)
+        with pytest.raises(KeyboardInterrupt):
+            Ledger(tmp_path / "l.db")
+    with Ledger(tmp_path / "l.db") as ledger:
+        assert [o.scene for o in ledger.observations("centre")] == ["a"]
+        assert ledger.endings()["centre"].state == "no-change"
 
 
 def test_a_newer_ledger_is_left_alone(tmp_path: Path) -> None:

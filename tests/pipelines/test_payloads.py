@@ -119,7 +119,9 @@ def entity_free(document: bytes) -> bytes:
 def test_no_file_is_broken_and_no_cell_is_a_formula(workspace: Path) -> None:
     """XML of every kind parses without entities, tables open as text, JSON is JSON."""
     run = sorted((workspace / "outputs/runs/wood").glob("2*"))[-1]
+    looked_at = {""}
     for path in [*workspace.glob("export/**/*"), *workspace.glob("figure/**/*"), *run.rglob("*")]:
+        looked_at.add(path.suffix)
         if path.suffix in (".atom", ".svg", ".qml", ".xml"):
             ET.fromstring(entity_free(path.read_bytes()))
         elif path.suffix in (".json", ".geojson"):
@@ -135,6 +137,7 @@ def test_no_file_is_broken_and_no_cell_is_a_formula(workspace: Path) -> None:
             numbers = [cell for cell in cells if cell[:1] in ("-", "+")]
             assert not [cell for cell in cells if cell.lstrip()[:1] in ("=", "@", "\t", "\r")], path
             assert all(cell.replace(".", "").lstrip("+-").isdigit() for cell in numbers), path
+    assert looked_at >= {".atom", ".csv", ".geojson", ".json", ".qgz", ".qml", ".svg"}
 
 
 @pytest.mark.slow

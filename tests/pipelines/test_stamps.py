@@ -100,7 +100,9 @@ def test_what_cannot_be_stamped_says_why(stamped: tuple[Path, Path], tmp_path: P
     ended = sitewatch("stamp", "-w", workspace, "--tsa", "http://127.0.0.1:9/", "--tsa-roots", tmp_path / "none.pem")
     assert (ended.code, "no certificate" in ended.err) == (78, True)
     ended = sitewatch("stamp", "-w", workspace, "--tsa", "http://example.org/", "--tsa-roots", root)
-    assert ended.code == 65
+    assert (ended.code, "example.org is asked over plain http" in ended.err) == (78, True)
+    ended = sitewatch("stamp", "-w", workspace, "--tsa", "tsr", "--tsa-roots", root)
+    assert (ended.code, "--tsa tsr is not an https address" in ended.err) == (78, True)
     other = certified(tmp_path / "other")
     with serving(tmp_path / "other") as url:
         ended = sitewatch("stamp", "-w", workspace, "--tsa", url, "--tsa-roots", root)
