@@ -28,6 +28,7 @@ _START, _DECADE = 1.0, 2.5  # textbook start; decades of p for one of truth, sub
 _DECISIVE = 0.75  # share of the seen dates that show one state or the other
 _STILL_OLD = 0.15  # share of the step that a date may have gone and still show the old state
 _ASIDE = 9.0  # chi-square of what does not lie on the way from old to new
+_LESS_LIKELY = 9.0  # chi-square by which an onset explains less than the best: ruled out
 _AGREE = 0.8  # of the dates that show a state on either side of the onset
 
 
@@ -57,6 +58,21 @@ class Rules(NamedTuple):
     n: int = 4
     least_db: float = 2.0
     lasting_days: float = 24.0
+
+
+class Fit(NamedTuple):
+    """The one step that explains a zone's series best, sure or not.
+
+    onset: int (Z,), first date of the new state. earliest, latest: int (Z,), the range of onsets that explain the
+    series nearly as well. p: as in `Track`. change_db: (P,Z) new against old state. states: uint8 (T,Z) as in `Track`.
+    """
+
+    onset: NDArray[np.int64]
+    earliest: NDArray[np.int64]
+    latest: NDArray[np.int64]
+    p: Float
+    change_db: Float
+    states: NDArray[np.uint8]
 
 
 class Track(NamedTuple):
@@ -148,12 +164,29 @@ def zone_track(
     dates, pols = power.shape[:2]
     if orbit.shape != (dates,) or len(days) != dates or scene.offset_db.shape != (dates, pols):
         raise ValueError(f"power {power.shape}, orbits {orbit.shape} and scene {scene.offset_db.shape} do not fit")
+    return _confirm(step_fit(power, looks, orbit, scene), np.asarray(days, np.float64), rules)
+
+
+def step_fit(power: Power, looks: float | Power, orbit: Ints, scene: SceneNoise) -> Fit:
+    """Fit one step to each zone's series: when, how surely, and how well its date is known.
+
+    Args:
+        power: mean linear power (T,P,Z), dates rising whatever their orbit; NaN = not seen.
+        looks: of a zone's mean, (Z,) or one.
+        orbit: (T,) relative orbit of each date.
+        scene: of `fit_scene`, same dates and polarisations.
+
+    Returns:
+        See `Fit`. The range of onsets is a likelihood interval (Hinkley 1970, Biometrika 57): outside it the data are
+        at least 90 times less probable, see `_LESS_LIKELY`.
+    """
     db, weight = _standard(power, looks, scene.offset_db, scene.spread_db)
     best = _best_step(db, weight, orbit)
     beyond = -np.log10(np.maximum(best.p, 1e-300)) - scene.start
     best = best._replace(p=np.where(beyond > 0, _SHARE * 10 ** (-beyond / scene.decade), np.maximum(best.p, _SHARE)))
     change = _steps_db(db, weight, orbit, best.onset)
-    return _confirm(_states(db, weight, orbit, best, change), best, change, np.asarray(days, np.float64), rules)
+    state = _states(db, weight, orbit, best, change)
+    return Fit(best.onset, best.earliest, best.latest, best.p, change, state)
 
 
 def _standard(power: Power, looks: float | Power, offset: Float, spread: Float) -> tuple[Float, Float]:
@@ -169,6 +202,8 @@ class _Step(NamedTuple):
     onset: NDArray[np.int64]  # (Z,) first date of the new state
     p: Float  # (Z,)
     scale: Float  # (Z,) reduced chi-square of the two states, at least 1
+    earliest: NDArray[np.int64]  # (Z,) of the onsets that are nearly as likely
+    latest: NDArray[np.int64]
 
 
 def _best_step(db: Float, weight: Float, orbit: Ints) -> _Step:
@@ -206,7 +241,11 @@ def _best_step(db: Float, weight: Float, orbit: Ints) -> _Step:
     tried = np.maximum(enough.sum(axis=0), 1)
     p = stats.f.sf(gain / np.maximum(free, 1) / scale, np.maximum(free, 1), rest + _PRIOR)
     p = np.where((free > 0) & enough.any(axis=0), np.minimum(p * tried, 1.0), 1.0)
-    return _Step(onset, np.where(seen.any(axis=0), p, np.nan), scale)
+    near = gains >= gain - _LESS_LIKELY * scale
+    near &= enough
+    earliest = np.where(near.any(axis=0), near.argmax(axis=0), onset)
+    latest = np.where(near.any(axis=0), dates - 1 - near[::-1].argmax(axis=0), onset)
+    return _Step(onset, np.where(seen.any(axis=0), p, np.nan), scale, earliest, latest)
 
 
 def _split(w1: Float, w2: Float, s1: Float, s2: Float) -> tuple[Float, Float]:
@@ -255,7 +294,8 @@ def _states(db: Float, weight: Float, orbit: Ints, best: _Step, change: Float) -
     return state
 
 
-def _confirm(state: NDArray[np.uint8], best: _Step, change: Float, days: Float, rules: Rules) -> Track:
+def _confirm(best: Fit, days: Float, rules: Rules) -> Track:
+    state, change = best.states, best.change_db
     zones = state.shape[1]
     confirmed = np.zeros(zones, bool)
     before, after = np.full(zones, -1), np.full(zones, -1)

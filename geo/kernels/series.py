@@ -100,6 +100,10 @@ def fit_reference(sample: Float32, days: Float64, group: NDArray[np.integer], se
     check_times(days, group, sample.shape[1])
     if np.isinf(sample).any():
         raise ValueError("values must be finite or NaN")
+    # Ground that is hardly ever seen, as beyond an image's edge, would crowd the classes of the rest.
+    known = seen(sample.transpose(1, 2, 0)).sum(axis=0) > settings.min_history
+    if known.any():
+        sample = sample[known]
     draft, classes = start(sample, days, group, settings)
     return tuned(draft, sample, classes, group, settings)
 

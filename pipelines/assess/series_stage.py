@@ -278,4 +278,5 @@ def _parameters(seen: SeriesMap) -> dict[str, object]:
         "z_threshold": seen.z_threshold,
         "null": seen.null._asdict(),
         "null_px": seen.null_px,
+        "square_px": seen.square_px,
     }

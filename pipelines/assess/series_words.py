@@ -51,6 +51,15 @@ def _size(event: Event) -> str:
 def series_method(seen: SeriesMap) -> str:
     """How change was found, in one or two sentences."""
     s = seen.settings
+    if seen.unit == "linear-power":
+        size = seen.grid.pixel_size_m
+        wide = f"{seen.square_px * max(size):.0f} m" if size is not None else f"{seen.square_px} pixels"
+        return (
+            f"Every pixel's series of {len(seen.days)} radar looks in {', '.join(seen.bands)}, averaged over squares of"
+            f" {wide}, was searched for the lasting step that explains it best, and look by look for {s.k} of {s.n}"
+            " that leave its own past and ground of the same kind around it; a change counts where unchanged ground of"
+            f" the scene would show the like less often than once in {10**seen.z_threshold:,.0f} squares."
+        )
     return (
         f"Every pixel's series of {len(seen.days)} looks in the bands {', '.join(seen.bands)} was compared with its own"
         " stable past and with ground of the same kind around it on the same date; a change counts when"

@@ -38,7 +38,14 @@ class Piece:
         return layer[..., self.window[0], self.window[1]][..., self.inside]
 
 
-def pieces(changed: Bool, days: NDArray[np.floating], *, link_days: float, min_px: int) -> list[Piece]:
+def pieces(
+    changed: Bool,
+    days: NDArray[np.floating],
+    *,
+    link_days: float,
+    min_px: int,
+    since: NDArray[np.floating] | None = None,
+) -> list[Piece]:
     """Collect changed pixels that touch (8 neighbours) and began to change within `link_days` of each other.
 
     Args:
@@ -46,6 +53,8 @@ def pieces(changed: Bool, days: NDArray[np.floating], *, link_days: float, min_p
         days: (row, col) day on which each changed pixel was first seen in its new state.
         link_days: neighbours further apart in time are two events.
         min_px: smaller pieces are dropped.
+        since: (row, col) day of the last look in the old state, where that is known no better than by an interval: two
+            neighbours are then as far apart as their intervals are.
 
     Returns:
         The pieces in order of their first pixel.
@@ -58,7 +67,10 @@ def pieces(changed: Bool, days: NDArray[np.floating], *, link_days: float, min_p
         a = (slice(0, rows - down), slice(max(0, -right), cols - max(0, right)))
         b = (slice(down, rows), slice(max(0, right), cols + min(0, right)))
         with np.errstate(invalid="ignore"):
-            near = changed[a] & changed[b] & (np.abs(days[a] - days[b]) <= link_days)
+            apart = np.abs(days[a] - days[b])
+            if since is not None:
+                apart = np.fmin(apart, np.maximum(since[a], since[b]) - np.minimum(days[a], days[b]))
+            near = changed[a] & changed[b] & (apart <= link_days)
         pairs.append(np.stack([number[a][near], number[b][near]]))
     one, other = np.concatenate(pairs, axis=1)
     count = int(number.max()) + 1

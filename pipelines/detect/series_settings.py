@@ -16,6 +16,8 @@ class SeriesDetectSettings:
             one date in twenty holds haze that nobody masked; 3 of 4 give 0.01, at a delay of three clear dates.
         false_alarms_per_site_year: the rate asked for; it sets the threshold, and the controls show what it became.
         least_score: smallest score that is ever believed, in robust standard deviations.
+        least_radar_score: the same of radar, whose score is the normal deviate of a chance read from the scene: one in
+            a thousand.
         min_area_px: smallest piece that is reported, pixels.
         link_days: neighbours whose ground began to change within this time belong to one event.
         sample_px: most pixels in the sample that scene-wide fits see.
@@ -25,6 +27,7 @@ class SeriesDetectSettings:
     n: int = 4
     false_alarms_per_site_year: float = 0.05
     least_score: float = 4.0
+    least_radar_score: float = 3.0
     min_area_px: int = 4
     link_days: float = 90.0
     sample_px: int = 4000

@@ -27,6 +27,7 @@ harden(os.environ)
 
 import pipelines.pair_scan  # noqa: E402
 import pipelines.scan_command  # noqa: E402
+import pipelines.series_scan  # noqa: E402
 import pipelines.verify  # noqa: F401, E402 - loaded once, before the first fork
 from pipelines.cli import run  # noqa: E402
 from pipelines.ledger import Ledger, _Transaction  # noqa: E402
@@ -79,10 +80,10 @@ def fail(name: str) -> Callable[[], None]:
 def scan(workspace: Path) -> tuple[int, str, str]:
     """One scan in this process, and what it said."""
     out, err = io.StringIO(), io.StringIO()
+    images = workspace / "images"
+    method = ["--pair"] if len(list(images.iterdir())) == 2 else []
     with redirect_stdout(out), redirect_stderr(err):
-        code = run(
-            ["--now", NOW, "-w", str(workspace), "scan", "wood", "--source", str(workspace / "images"), "--pair"]
-        )
+        code = run(["--now", NOW, "-w", str(workspace), "scan", "wood", "--source", str(images), *method])
     return code, out.getvalue(), err.getvalue()
 
 
