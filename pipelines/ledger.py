@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -11,12 +13,17 @@ from types import TracebackType
 from typing import Literal
 
 from geo.errors import ConfigurationError, IntegrityError
+from geo.files.atomic import writing
 from pipelines.past import Told, past_runs
 
 State = Literal["change", "no-change", "not-observed", "not-distinguishable", "failed", "pending"]
 WAITS = "waits for the next run"
 """How the reason of a scene begins that was found and not yet fetched."""
 Channel = Literal["told", "sent"]
+
+_OF_THE_DISK = {
+    sqlite3.SQLITE_FULL: errno.ENOSPC, sqlite3.SQLITE_IOERR: errno.EIO, sqlite3.SQLITE_READONLY: errno.EROFS,
+}  # fmt: skip
 
 # Each step is applied once, in order, in one transaction with the record of it.
 MIGRATIONS = (
@@ -280,17 +287,35 @@ class Ledger:
             )
 
     def _transaction(self) -> _Transaction:
-        return _Transaction(self._db)
+        return _Transaction(self._db, self._path)
 
 
 class _Transaction:
-    def __init__(self, db: sqlite3.Connection) -> None:
-        self._db = db
+    def __init__(self, db: sqlite3.Connection, path: Path) -> None:
+        self._db, self._path = db, path
 
     def __enter__(self) -> None:
-        self._db.execute("BEGIN IMMEDIATE")
+        with self._told():
+            self._db.execute("BEGIN IMMEDIATE")
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._db.execute("COMMIT" if kind is None else "ROLLBACK")
+        with self._told():
+            if isinstance(error, sqlite3.OperationalError):
+                if self._db.in_transaction:  # SQLite itself rolls back after some failures
+                    self._db.execute("ROLLBACK")
+                raise error
+            self._db.execute("COMMIT" if kind is None else "ROLLBACK")
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """A failure of the disk as a sentence."""
+        with writing(self._path):
+            try:
+                yield
+            except sqlite3.OperationalError as error:
+                number = _OF_THE_DISK.get(error.sqlite_errorcode & 0xFF)  # the rest of the code is detail
+                if number is None:
+                    raise
+                raise OSError(number, str(error)) from error

@@ -7,6 +7,8 @@ reads without a warning.
 
 from __future__ import annotations
 
+import errno
+import filecmp
 import os
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,6 +22,7 @@ import geopandas
 import numpy as np
 import pandas as pd
 import pyogrio
+from pyogrio.errors import DataLayerError, DataSourceError
 from shapely.geometry.base import BaseGeometry
 
 from geo.files.atomic import atomic_path, writing
@@ -71,12 +74,20 @@ def write_geopackage(path: str | os.PathLike[str], tables: Sequence[Table], *, c
     """
     final = Path(path)
     stamp = now.astimezone(UTC)
+    styled = [table for table in tables if table.style]
     with writing(final), atomic_path(final) as temporary, _dated(stamp):
-        for table in tables:
-            _write(temporary, table, crs)
-        styled = [table for table in tables if table.style]
-        if styled:
-            _write(temporary, _styles(styled, stamp), None, fid="id")
+        # OGR may fail to write a page and say nothing: what was written twice is the same only if it was written.
+        again = temporary.with_name(f"{temporary.name}.again.gpkg")
+        for place in (temporary, again):
+            try:
+                for table in tables:
+                    _write(place, table, crs)
+                if styled:
+                    _write(place, _styles(styled, stamp), None, fid="id")
+            except (DataSourceError, DataLayerError, RuntimeWarning) as error:
+                raise OSError(errno.EIO, str(error)) from error
+        if not filecmp.cmp(temporary, again, shallow=False):
+            raise OSError(errno.EIO, "written twice, it differs")
     return final
 
 
@@ -96,6 +107,7 @@ def _write(path: Path, table: Table, crs: str | None, fid: str = "fid") -> None:
     # Without append, pyogrio would replace the file; with it, a new layer is added.
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*'crs' was not provided.*", category=UserWarning)
+        warnings.simplefilter("error", RuntimeWarning)  # what GDAL warns of while it writes for us is a failure
         pyogrio.write_dataframe(frame, path, layer_options=layer_options, **options)
 
 

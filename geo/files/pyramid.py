@@ -24,6 +24,7 @@ from rasterio.windows import Window as FileWindow
 
 from geo.files.atomic import atomic_path, writing
 from geo.files.environment import OPTIONS
+from geo.files.readback import Readback
 from geo.grid import Grid, Tile
 
 BLOCK = 512
@@ -82,16 +83,18 @@ def pyramid(
                 levels.append(files.enter_context(target))
             levels[0].descriptions = names
             levels[0].update_tags(**dict(sorted((tags or {}).items())))
-            yield partial(_write, levels, reduce or nearest)
+            written = Readback(dtype)
+            yield partial(_write, levels, written, reduce or nearest)
         # Only this one call may see the .ovr files that lie beside it.
         with _without_georeference(), rasterio.Env(GDAL_DISABLE_READDIR_ON_OPEN="FALSE"):
             copy_raster(
                 base, str(temporary), driver="COG", compress="DEFLATE", level=1, predictor="YES", blocksize=BLOCK,
                 bigtiff="IF_SAFER", num_threads="2", overviews="FORCE_USE_EXISTING",
             )  # fmt: skip
+        written.check(temporary, str(final))
 
 
-def _write(levels: list[Any], reduce: Reduce, tile: Tile, array: NDArray[Any]) -> None:
+def _write(levels: list[Any], written: Readback, reduce: Reduce, tile: Tile, array: NDArray[Any]) -> None:
     part = array if array.ndim == 3 else array[None]
     top, left = tile.core[0].start, tile.core[1].start
     for level, target in enumerate(levels):
@@ -99,6 +102,7 @@ def _write(levels: list[Any], reduce: Reduce, tile: Tile, array: NDArray[Any]) -
             part = reduce(_even(part))
         rows, cols = part.shape[1:]
         target.write(part, window=FileWindow(left >> level, top >> level, cols, rows))
+        written.note(part, top >> level, left >> level, level)
 
 
 @contextmanager

@@ -15,19 +15,19 @@ from rasterio.windows import Window as FileWindow
 
 from geo.errors import InputError
 from geo.files import blocks
-from geo.files.cog import write_cog, write_parts
 from geo.files.encoding import Encoding, decode
 from geo.files.facts import Numbers, Told
 from geo.files.guessing import guess_encoding
 from geo.files.headers import facts_of, grid_of
 from geo.files.limits import sidecars
 from geo.files.opening import reading
+from geo.files.tiled import write_parts
 from geo.files.times import parse_time, time_in_name, time_in_tags
 from geo.grid import Grid, Tile, Window
 from geo.kernels import clouds
 from geo.raster import Flag
 
-__all__ = ["Encoding", "RasterFile", "capture_time", "describe", "write_cog", "write_tiled"]
+__all__ = ["Encoding", "RasterFile", "capture_time", "describe", "write_tiled"]
 
 Float = NDArray[np.float32]
 Flags = NDArray[np.uint8]

@@ -7,6 +7,7 @@ then keeps the row as it was, in the table `reviews_history`, and states the tim
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
@@ -92,8 +93,11 @@ def create_reviews(path: Path, now: datetime, style: str | None = None) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             write_geopackage(made, [Table(name=TABLE, columns=COLUMNS, rows=[], style=style)], crs=None, now=now)
-            with closing(sqlite3.connect(made, isolation_level=None)) as db:
-                db.executescript(_RULES)
+            try:
+                with closing(sqlite3.connect(made, isolation_level=None)) as db:
+                    db.executescript(_RULES)
+            except sqlite3.Error as error:
+                raise OSError(errno.EIO, str(error)) from error
             sync_file(made)
             _appear(made, path)
             sync_folder(path.parent)

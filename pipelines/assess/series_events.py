@@ -113,7 +113,9 @@ def waiting_pieces(seen: SeriesMap) -> list[Piece]:
     """Excursions at the end of the series that too few looks have confirmed."""
     day = np.where(seen.breaks.candidate >= 0, seen.days[np.maximum(seen.breaks.candidate, 0)], np.nan)
     strong = seen.waiting & ~seen.changed
-    return pieces(strong, day, link_days=seen.settings.link_days, min_px=SURE_AREA * seen.settings.min_area_px)
+    # Squares that overlap go astray together: what is smaller than one is chance.
+    least = max(SURE_AREA * seen.settings.min_area_px, seen.square_px**2)
+    return pieces(strong, day, link_days=seen.settings.link_days, min_px=least)
 
 
 def _event(item: Happening, piece: Piece, p: float, seen: SeriesMap, telling: Telling) -> Event:

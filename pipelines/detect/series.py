@@ -19,6 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
+from geo.files.atomic import writing
+from geo.files.mapping import mapped
 from geo.grid import Grid, Tile
 from geo.kernels import cover, sar_track, sar_windows, series, threshold
 from geo.tiles import map_tiles
@@ -143,7 +145,8 @@ def detect_series(
     work = partial(_tile, _Facts(days, groups, looks.bands, speckle, grey), reference, rule)
     shape = (len(days), *looks.grid.shape)
     path = folder / "codes.npy"
-    codes = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
+    with writing(path):
+        codes = mapped(path, shape, np.uint8)
     parts: list[Any] = []
     where = []
     halo = speckle.radius_px if speckle is not None else 0

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from geo.files.atomic import writing
+from geo.files.mapping import mapped
 from geo.files.warp import warping_in_threads
 from geo.grid import Grid, Window
 from geo.kernels.cloudiness import dilate
@@ -115,8 +115,8 @@ def write_cube(folder: Path, looks: Sequence[Placed], bands: int, executor: Exec
     grid = looks[0].pixels.grid
     cube = Cube(folder / "cube.npy", folder / "flags.npy", grid)
     with writing(folder), warping_in_threads():
-        held = _new(cube.numbers, (len(looks), bands, *grid.shape), np.float32)
-        told = _new(cube.flags, (len(looks), *grid.shape), np.uint8)
+        held = mapped(cube.numbers, (len(looks), bands, *grid.shape), np.float32)
+        told = mapped(cube.flags, (len(looks), *grid.shape), np.uint8)
         for index, look in enumerate(looks):
             halo = look.margin_px
             for tile, (part, flags) in map_tiles(
@@ -129,10 +129,6 @@ def write_cube(folder: Path, looks: Sequence[Placed], bands: int, executor: Exec
         held.flush()
         told.flush()
     return cube
-
-
-def _new(path: Path, shape: tuple[int, ...], dtype: type) -> np.memmap[Any, Any]:
-    return np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
 
 
 def _both(pixels: Float32, flags: Float32) -> tuple[Float32, UInt8]:

@@ -24,9 +24,10 @@ from typing import Any
 
 import numpy as np
 import rasterio
+import shapely
 from pyproj import Transformer
 from shapely.geometry import box, shape
-from shapely.ops import transform, unary_union
+from shapely.ops import unary_union
 
 from tests.injection import VARIANTS, Injected, Series, backgrounds, inject
 from tests.runs import sitewatch
@@ -110,7 +111,7 @@ def core_of(painted: Injected, place: Place) -> Any:
         (x0, y0), (x1, y1) = place.transform @ (c, r), place.transform @ (c + 1, r + 1)
         pixels.append(box(min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1)))
     to_lonlat = Transformer.from_crs(place.crs, 4326, always_xy=True)
-    return transform(to_lonlat.transform, unary_union(pixels))
+    return shapely.transform(unary_union(pixels), lambda xy: np.stack(to_lonlat.transform(*xy.T), axis=1))
 
 
 def noise(series: Series) -> np.ndarray:

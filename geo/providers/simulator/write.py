@@ -11,6 +11,7 @@ import rasterio
 from numpy.typing import NDArray
 
 from geo.errors import InputError
+from geo.files.readback import Readback
 from geo.grid import Grid
 from geo.providers.simulator.stamp import stamp
 
@@ -77,6 +78,9 @@ def write(path: Path, delivery: Delivery, grid: Grid, tags: Mapping[str, str]) -
                 file.scales = [1e-4] * image + [1.0] * (len(names) - image)
                 file.offsets = [delivery.offset] * image + [0.0] * (len(names) - image)
             file.update_tags(SIMULATED="YES", TIFFTAG_IMAGEDESCRIPTION=WORDS, TIFFTAG_SOFTWARE="sitewatch", **tags)
+        written = Readback(stored.dtype)
+        written.note(stored, 0, 0)
+        written.check(half_made, str(path))
         half_made.replace(path)
     except (OSError, rasterio.errors.RasterioError) as error:
         half_made.unlink(missing_ok=True)

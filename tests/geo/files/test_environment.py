@@ -17,14 +17,17 @@ from affine import Affine
 from rasterio.io import MemoryFile
 from rasterio.vrt import WarpedVRT
 from rasterio.warp import reproject
-from geo.files.rasters import write_cog, write_tiled, describe
+from geo.files.pyramid import pyramid
+from geo.files.rasters import write_tiled, describe
 from geo.grid import Grid
 folder = sys.argv[1]
 grid = Grid("EPSG:32648", Affine(10, 0, 3e5, 0, -10, 1.2e6), (600, 700))
 data = np.random.default_rng(0).random((2, 600, 700), dtype=np.float32)
 tile = [(t, data[:, t.core[0], t.core[1]]) for t in grid.tiles(512)]
 write_tiled(folder + "/a.tif", grid, tile, names=["red", "nir"], dtype="float32", nodata=float("nan"))
-write_cog(folder + "/a.tif", folder + "/b.tif")
+with pyramid(folder + "/b.tif", grid, names=("red", "nir"), dtype="float32", nodata=float("nan")) as put:
+    for window, array in tile:
+        put(window, array)
 assert describe(folder + "/b.tif").grid == grid
 with rasterio.open(folder + "/b.tif") as source, WarpedVRT(source, crs="EPSG:4326") as warped:
     assert np.isfinite(warped.read()).any()

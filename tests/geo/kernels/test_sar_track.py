@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from geo.kernels import sar_track as tr
-from geo.kernels.sar import decibel, scene_offset_db, zone_power
+from geo.kernels.sar import decibel, zone_power
 
 LOOKS = 4.4
 STEP = (4.5, -3.0)
@@ -167,42 +167,6 @@ def test_zones_do_not_know_of_each_other() -> None:
     part = tr.zone_track(power[:, :, 30:70], LOOKS * 25, days, orbit, scene)
     np.testing.assert_array_equal(part.states, whole.states[:, 30:70])
     np.testing.assert_array_equal(part.p, whole.p[30:70])
-
-
-@pytest.mark.parametrize("sign", [-1, 1])
-def test_excursions_of_forest_are_dated(sign: int) -> None:
-    rng = np.random.default_rng(11)
-    days, size, looks = 40, 80, 30.0
-    power = rng.gamma(looks, 0.05 / looks, (days, size, size)) * rng.lognormal(0, 0.15, (days, 1, 1))
-    orbit = np.arange(days) % 2
-    power[orbit == 1] *= 1.4
-    onset = 26
-    power[onset : onset + 10, :20] *= 10 ** (sign * 0.35)
-    power[5, 40, 40] = np.nan
-    offset = np.full(days, np.nan)
-    for one in (0, 1):
-        offset[orbit == one] = scene_offset_db(decibel(power[orbit == one]).reshape(days // 2, -1)[:, ::7])
-    kept = power.copy()
-    found = tr.excursions(power, orbit, offset, 20, looks=looks)
-    np.testing.assert_array_equal(power, kept)
-    hit = found.alarm[:20] >= onset
-    assert hit.mean() > 0.95
-    assert (found.quiet[:20] < onset)[hit].mean() > 0.99
-    assert np.median(found.alarm[:20][hit]) <= onset + 3
-    assert (found.rising[:20] == (sign > 0))[hit].all()
-    assert (found.alarm[20:] >= 0).mean() < 0.002
-    part = tr.excursions(power[:, 10:30, 5:9], orbit, offset, 20, looks=looks)
-    np.testing.assert_array_equal(part.alarm, found.alarm[10:30, 5:9])
-
-
-def test_forest_without_history_is_not_monitored() -> None:
-    power = np.random.default_rng(0).gamma(30, 1 / 30, (12, 4, 4))
-    orbit = np.repeat([0, 1], 6)
-    found = tr.excursions(power, orbit, np.zeros(12), 2, looks=30)
-    assert np.isnan(found.score).all()
-    assert (found.alarm == -1).all()
-    with pytest.raises(ValueError, match="do not fit"):
-        tr.excursions(power, orbit, np.zeros(11), 6, looks=30)
 
 
 def test_a_zone_is_the_mean_of_its_power() -> None:

@@ -57,3 +57,12 @@ def test_edge_pixels_of_which_less_than_half_changed_are_left_out() -> None:
     assert not kept.inside[:, 0].any()
     assert sharpened(piece, change * 0, min_px=4) is piece
     assert sharpened(piece, change, min_px=30) is piece
+
+
+def test_dates_known_by_an_interval_are_as_far_apart_as_their_intervals() -> None:
+    changed = np.ones((1, 3), bool)
+    days, since = np.array([[300.0, 500.0, 900.0]]), np.array([[200.0, 280.0, 870.0]])
+    found = pieces(changed, days, link_days=90, min_px=1, since=since)
+    assert [piece.area_px for piece in found] == [2, 1]
+    unknown = pieces(changed, days, link_days=90, min_px=1, since=np.full((1, 3), np.nan))
+    assert [piece.area_px for piece in unknown] == [1, 1, 1]
