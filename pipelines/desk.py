@@ -183,7 +183,12 @@ class Desk:
 def unusable(provider: Provider) -> tuple[Considered, ...]:
     """What lies in a folder and cannot be used; listed, not skipped."""
     return tuple(
-        Considered(scene=Scene(id=name, time=None, sensor="unknown", href=name), clear_fraction=None, reason=reason)
+        Considered(
+            scene=Scene(id=name, time=None, sensor="unknown", href=name),
+            clear_fraction=None,
+            reason=reason,
+            broken=True,
+        )
         for name, reason in getattr(provider, "refused", ())
     )
 

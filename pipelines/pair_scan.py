@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -37,6 +37,7 @@ class _PairScan:
     query: Query
     scenes: list[Scene]
     thorough: bool
+    broken: set[str] = field(default_factory=set)
 
     def scan(self) -> SiteOutcome:
         desk = self.desk
@@ -72,7 +73,9 @@ class _PairScan:
         assert selection.before is not None  # noqa: S101 - the caller looked
         assert selection.after is not None  # noqa: S101
         before, after = selection.before.record, selection.after.record
-        considered = tuple(Considered(scene=s, clear_fraction=c, reason=r) for s, c, r in selection.refused)
+        considered = tuple(
+            Considered(scene=s, clear_fraction=c, reason=r, broken=s.id in self.broken) for s, c, r in selection.refused
+        )
         desk = self.desk
         return Run(
             before=before,
@@ -95,6 +98,7 @@ class _PairScan:
             ground = Context.of_site(desk.site).area
             return Look(record=record, clear_fraction=share_clear(record, ground, desk.settings.prepare))
         except InputError as error:
+            self.broken.add(scene.id)
             empty = SceneRecord(scene=scene, provenance=_NOWHERE, path=Path(), sha256="", size_bytes=0)
             return Look(record=empty, clear_fraction=0.0, reason=str(error))
 
@@ -107,8 +111,9 @@ class _PairScan:
                 scene = look.record.scene
                 rows.append(Observation(site, scene.id, scene.time, state, "compared", run_id))
         for scene, clear, reason in selection.refused:
-            kept: State = unused_state(clear)
+            kept: State = unused_state(clear, broken=scene.id in self.broken)
             rows.append(Observation(site, scene.id, scene.time, kept, reason, run_id))
         for other in left_out:
-            rows.append(Observation(site, other.scene.id, other.scene.time, unused_state(None), other.reason, run_id))
+            kept = unused_state(None, broken=other.broken)
+            rows.append(Observation(site, other.scene.id, other.scene.time, kept, other.reason, run_id))
         self.desk.ledger.record(rows, now=self.desk.now)

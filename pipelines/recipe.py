@@ -24,6 +24,7 @@ class Left(BaseModel):
     simulated: bool
     clear_fraction: float | None
     reason: str
+    broken: bool = False
 
 
 class Recipe(BaseModel):
@@ -57,6 +58,7 @@ class Recipe(BaseModel):
                 scene=Scene(id=item.id, time=item.time, sensor=item.sensor, href="", simulated=item.simulated),
                 clear_fraction=item.clear_fraction,
                 reason=item.reason,
+                broken=item.broken,
             )
             for item in self.left
         )
@@ -77,7 +79,7 @@ def recipe_of(
     left = [
         Left(
             id=item.scene.id, time=item.scene.time, sensor=item.scene.sensor, simulated=item.scene.simulated,
-            clear_fraction=item.clear_fraction, reason=item.reason,
+            clear_fraction=item.clear_fraction, reason=item.reason, broken=item.broken,
         )
         for item in context.considered
     ]  # fmt: skip

@@ -124,7 +124,7 @@ def _kept(
         try:
             return acquire(scene, provider, query, archive, desk.site.id)
         except InputError as error:
-            return Considered(scene=scene, clear_fraction=None, reason=str(error))
+            return Considered(scene=scene, clear_fraction=None, reason=str(error), broken=True)
 
     desk.tell(f"{desk.site.id}: fetching {len(scenes)} scenes")
     with warping_in_threads():
@@ -134,7 +134,7 @@ def _kept(
 
 
 def _observed(desk: Desk, item: Considered) -> Observation:
-    scene, state = item.scene, unused_state(item.clear_fraction)
+    scene, state = item.scene, unused_state(item.clear_fraction, broken=item.broken)
     return Observation(desk.site.id, scene.id, scene.time, state, item.reason, None)
 
 

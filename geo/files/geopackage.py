@@ -84,7 +84,7 @@ def write_geopackage(path: str | os.PathLike[str], tables: Sequence[Table], *, c
                     _write(place, table, crs)
                 if styled:
                     _write(place, _styles(styled, stamp), None, fid="id")
-            except (DataSourceError, DataLayerError, RuntimeWarning) as error:
+            except (DataSourceError, DataLayerError) as error:
                 raise OSError(errno.EIO, str(error)) from error
         if not filecmp.cmp(temporary, again, shallow=False):
             raise OSError(errno.EIO, "written twice, it differs")
@@ -105,10 +105,13 @@ def _write(path: Path, table: Table, crs: str | None, fid: str = "fid") -> None:
         frame = geopandas.GeoDataFrame(frame, geometry=list(table.geometries or []), crs=crs)
         options["promote_to_multi"] = table.geometry_type.startswith("Multi")
     # Without append, pyogrio would replace the file; with it, a new layer is added.
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(record=True) as said:
         warnings.filterwarnings("ignore", message=".*'crs' was not provided.*", category=UserWarning)
-        warnings.simplefilter("error", RuntimeWarning)  # what GDAL warns of while it writes for us is a failure
+        warnings.simplefilter("always", RuntimeWarning)
         pyogrio.write_dataframe(frame, path, layer_options=layer_options, **options)
+    for warning in said:
+        if issubclass(warning.category, RuntimeWarning):  # what GDAL warns of while it writes for us is a failure
+            raise DataSourceError(str(warning.message))
 
 
 def _frame(table: Table) -> pd.DataFrame:

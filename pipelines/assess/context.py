@@ -16,11 +16,15 @@ from pipelines.assess.findings import Place
 
 @dataclass(frozen=True, kw_only=True)
 class Considered:
-    """A scene that was found and not used, and why. `clear_fraction` is None where it was never looked at."""
+    """A scene that was found and not used, and why.
+
+    `clear_fraction` is None where it was never looked at, `broken` True where it could not be fetched or read.
+    """
 
     scene: Scene
     clear_fraction: float | None
     reason: str
+    broken: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -211,7 +211,7 @@ def _scenes(looks: Series, seen: SeriesMap, context: Context, events: list[Event
     for item in looks.refused:
         scene = unused(item.record.scene, item.clear_fraction, item.reason)
         found.append(scene.model_copy(update={"state": "not-observed", "sha256": item.record.sha256}))
-    found += [unused(c.scene, c.clear_fraction, c.reason) for c in context.considered]
+    found += [unused(c.scene, c.clear_fraction, c.reason, broken=c.broken) for c in context.considered]
     return sorted(found, key=lambda s: (s.time is None, str(s.time), s.id))
 
 

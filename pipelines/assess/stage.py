@@ -158,7 +158,7 @@ def _scenes(pair: Pair, context: Context) -> list[SceneUse]:
             for use, look in zip(compared, (pair.before, pair.after), strict=True)
         ]
     return sorted(
-        compared + [unused(c.scene, c.clear_fraction, c.reason) for c in context.considered],
+        compared + [unused(c.scene, c.clear_fraction, c.reason, broken=c.broken) for c in context.considered],
         key=lambda s: (s.time is None, str(s.time), s.id),
     )
 
@@ -191,7 +191,7 @@ def used(look: Prepared, role: Role) -> SceneUse:
     )
 
 
-def unused(scene: Scene, clear_fraction: float | None, reason: str) -> SceneUse:
+def unused(scene: Scene, clear_fraction: float | None, reason: str, *, broken: bool = False) -> SceneUse:
     """How a scene that was found and not used is told."""
     return SceneUse(
         id=scene.id,
@@ -211,12 +211,14 @@ def unused(scene: Scene, clear_fraction: float | None, reason: str) -> SceneUse:
         simulated=scene.simulated,
         bands=[],
         notes=[],
-        state=unused_state(clear_fraction),
+        state=unused_state(clear_fraction, broken=broken),
     )
 
 
-def unused_state(clear_fraction: float | None) -> State:
-    """State of a scene that was not compared: it does not show the ground, or is still to be made use of."""
+def unused_state(clear_fraction: float | None, *, broken: bool = False) -> State:
+    """State of a scene that was not compared: unreadable, without a view of the ground, or still to be made use of."""
+    if broken:
+        return "failed"
     return "not-observed" if clear_fraction is not None and clear_fraction < LOOK else "pending"
 
 

@@ -1,6 +1,6 @@
 """Let the n-th system call that changes the disk fail, or be the last, wherever it is made: GDAL's and SQLite's, too.
 
-Usage: python syscalls.py WORKSPACE FAULT STEP [FIRST]; FAULT is `kill` or the name of an errno such as ENOSPC. Every
+Usage: python syscalls.py WORKSPACE FAULT STEP FIRST; FAULT is `kill` or the name of an errno such as ENOSPC. Every
 STEP-th call of each kind is tried in a run of its own under `strace`; then one clean run must bring all right. A JSON
 line for each tells what came of it; the first tells the tree of a run that nobody disturbed.
 """
@@ -18,7 +18,6 @@ from pathlib import Path
 from faults.driver import NOW, compared, in_child, mended, tree
 
 CALLS = ("write", "pwrite64", "fsync", "fdatasync", "ftruncate", "rename", "mkdir", "unlink", "link")
-KILLED = 128 + 9
 
 
 def command(workspace: Path) -> list[str]:
@@ -64,4 +63,4 @@ def main(workspace: Path, fault: str, step: int, first: int) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), int(sys.argv[4]) if len(sys.argv) > 4 else 1)
+    main(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))

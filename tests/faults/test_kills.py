@@ -19,14 +19,24 @@ HERE = Path(__file__).parent
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.fixture(scope="module")
-def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    place = tmp_path_factory.mktemp("kills") / "w"
+def made(place: Path, dates: int) -> Path:
     sitewatch("init", place)
     write_site(place)
-    write_images(place / "images", Story(clearing=1, dates=2))
+    write_images(place / "images", Story(clearing=dates // 2, dates=dates))
     (place / "sitewatch.toml").write_text("workers = 1\n[publish]\nfigure_dpi = 72\npicture_px = 200\n")
     return place
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two images, compared as a pair."""
+    return made(tmp_path_factory.mktemp("kills") / "w", 2)
+
+
+@pytest.fixture(scope="module")
+def long(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Thirty images, a series."""
+    return made(tmp_path_factory.mktemp("kills") / "long", 30)
 
 
 def points(program: str, *words: object) -> list[dict[str, Any]]:
@@ -49,6 +59,31 @@ def assert_all_right(told: list[dict[str, Any]]) -> None:
         assert point["second"]["verify"] == 0, point
         assert point["second"]["left"] == [], point
         assert point["differs"] == [], point
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(4 * 3600)
+def test_kill_9_at_any_write_of_a_series(long: Path) -> None:
+    told = points("driver.py", long, "kill", 3, many(300, 1))
+    assert sum(point["killed"] for point in told) >= many(3, 800)
+    assert_all_right(told)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(4 * 3600)
+@pytest.mark.skipif(shutil.which("strace") is None, reason="faults below Python take strace")
+@pytest.mark.parametrize("fault", ["kill", "EIO", "ENOSPC"])
+def test_no_failed_system_call_is_a_success(workspace: Path, fault: str) -> None:
+    """GDAL's and SQLite's, too, which may not tell: what they did not write is missed, and told in a sentence."""
+    told = points("syscalls.py", workspace, fault, many(900, 7), many(450, 1))
+    assert len(told) >= many(1, 200)
+    for point in told:
+        first, second = point["first"], point["second"]
+        assert not point["false success"], point
+        assert "Traceback" not in first["err"], point
+        assert "Unexpected" not in first["err"], point
+        assert (second["code"], second["verify"], second["left"]) == (0, 0, []), point
+        assert set(point["differs"]) <= {"ledger, ending"}, point  # a failure that is told stands there, too
 
 
 def can_mount() -> bool:

@@ -13,6 +13,7 @@ from runs import Ended, files_of, sitewatch
 from seriesworld import Story, write_images, write_site
 
 from pipelines.assess.findings import Event, Findings
+from pipelines.ledger import Ledger
 
 STORY = Story(clearing=10, building=17, felling=(6, 16), clouds=(8, 9, 20))
 
@@ -211,3 +212,29 @@ def test_a_search_ranks_candidates_and_pin_drafts_one(tmp_path: Path) -> None:
     _, again = scan(workspace, images)
     assert again is not None
     assert again.perimeter is not None
+
+
+@pytest.mark.parametrize("words", [(), ("--pair",)])
+def test_an_image_that_cannot_be_read_has_failed(tmp_path: Path, words: tuple[str, ...]) -> None:
+    """Not pending, not unseen: one is cut off in its header, of one no pixels can be read; the rest is compared."""
+    place = tmp_path / "w"
+    sitewatch("init", place)
+    write_site(place)
+    images = write_images(place / "images", Story(clearing=5, dates=9))
+    names = sorted(path.name for path in images.iterdir())
+    for name, kept in ((names[0], 60), (names[-1], 20_000)):
+        whole = (images / name).read_bytes()
+        assert len(whole) > kept
+        (images / name).write_bytes(whole[:kept])
+    assert sitewatch("scan", "wood", "-w", place, "--source", images, *words).code == 0
+    with Ledger(place / "outputs" / "sitewatch.db") as ledger:
+        states = {o.scene: o.state for o in ledger.observations("wood")}
+        reasons = {o.reason for o in ledger.observations("wood") if o.state == "failed"}
+    failed = sorted(scene for scene, state in states.items() if state == "failed")
+    assert len(failed) == 2
+    assert failed[0].startswith(names[0][:8])
+    assert failed[1].startswith(names[-1][:8])
+    assert all("truncated" in reason or "image" in reason for reason in reasons)
+    (found,) = (place / "outputs" / "runs" / "wood").glob("*/findings.json")
+    told = {s["id"]: s["state"] for s in json.loads(found.read_text())["scenes"]}
+    assert [told[scene] for scene in failed] == ["failed", "failed"]
