@@ -19,6 +19,7 @@ import numpy as np
 import rasterio
 from numpy.typing import NDArray
 from rasterio.errors import NotGeoreferencedWarning
+from rasterio.io import MemoryFile
 from rasterio.shutil import copy as copy_raster
 from rasterio.windows import Window as FileWindow
 
@@ -28,6 +29,7 @@ from geo.files.readback import Readback
 from geo.grid import Grid, Tile
 
 BLOCK = 512
+IN_MEMORY_BYTES = 128 * 2**20
 Reduce = Callable[[NDArray[Any]], NDArray[Any]]
 
 
@@ -85,13 +87,33 @@ def pyramid(
             levels[0].update_tags(**dict(sorted((tags or {}).items())))
             written = Readback(dtype)
             yield partial(_write, levels, written, reduce or nearest)
-        # Only this one call may see the .ovr files that lie beside it.
-        with _without_georeference(), rasterio.Env(GDAL_DISABLE_READDIR_ON_OPEN="FALSE"):
+        with (
+            _disk_or_memory(temporary, _bytes(grid, len(names), dtype)) as made,
+            _without_georeference(),
+            # Only this one call may see the .ovr files that lie beside it.
+            rasterio.Env(GDAL_DISABLE_READDIR_ON_OPEN="FALSE"),
+        ):
             copy_raster(
-                base, str(temporary), driver="COG", compress="DEFLATE", level=1, predictor="YES", blocksize=BLOCK,
+                base, made, driver="COG", compress="DEFLATE", level=1, predictor="YES", blocksize=BLOCK,
                 bigtiff="IF_SAFER", num_threads="2", overviews="FORCE_USE_EXISTING",
             )  # fmt: skip
         written.check(temporary, str(final))
+
+
+@contextmanager
+def _disk_or_memory(path: Path, size: int) -> Iterator[str]:
+    """Where GDAL shall write. What is small goes into memory: our own writes to the disk do not fail unsaid."""
+    if size > IN_MEMORY_BYTES:
+        yield str(path)
+        return
+    with MemoryFile(ext=".tif") as memory:
+        yield memory.name
+        path.write_bytes(memory.getbuffer())
+
+
+def _bytes(grid: Grid, bands: int, dtype: str) -> int:
+    rows, cols = grid.shape
+    return rows * cols * bands * np.dtype(dtype).itemsize
 
 
 def _write(levels: list[Any], written: Readback, reduce: Reduce, tile: Tile, array: NDArray[Any]) -> None:

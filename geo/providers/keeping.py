@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import rasterio
 from numpy.typing import NDArray
+from rasterio.io import MemoryFile
 
 from geo.files.atomic import atomic_path, require_space
 from geo.files.environment import OPTIONS
 from geo.files.opening import open_quietly
-from geo.files.readback import Readback
 from geo.grid import Grid
 
 
@@ -53,13 +53,12 @@ def write_bands(bands: Bands, path: Path, tags: Mapping[str, str]) -> None:
     }  # fmt: skip
     require_space(path.parent, stored.nbytes + 2**20)
     options = {name: value for name, value in OPTIONS.items() if name != "GDAL_CACHEMAX"}
-    written = Readback(stored.dtype)
-    written.note(stored, 0, 0)
-    with atomic_path(path) as temporary, rasterio.Env(**options):
-        with open_quietly(temporary, "w", **profile) as file:
+    # GDAL may fail to write a block to a disk and not tell; into memory it cannot.
+    with atomic_path(path) as temporary, rasterio.Env(**options), MemoryFile(ext=".tif") as memory:
+        with open_quietly(Path(memory.name), "w", **profile) as file:
             file.write(stored)
             file.descriptions = list(bands.names)
             if bands.scales is not None and bands.offsets is not None:
                 file.scales, file.offsets = list(bands.scales), list(bands.offsets)
             file.update_tags(**tags)
-        written.check(temporary, str(path))
+        temporary.write_bytes(memory.getbuffer())
