@@ -25,7 +25,7 @@ from rasterio.windows import Window as FileWindow
 
 from geo.files.atomic import atomic_path, writing
 from geo.files.environment import OPTIONS
-from geo.files.readback import Readback
+from geo.files.readback import Readback, room_for
 from geo.grid import Grid, Tile
 
 BLOCK = 512
@@ -73,7 +73,8 @@ def pyramid(
     if len(names) == 4 and dtype == "uint8":
         profile |= {"photometric": "RGB", "alpha": "YES"}
     final = Path(path)
-    with writing(final), atomic_path(final) as temporary, rasterio.Env(**OPTIONS):
+    size = _bytes(grid, len(names), dtype)
+    with room_for(final, size), writing(final), atomic_path(final) as temporary, rasterio.Env(**OPTIONS):
         # Named after the temporary file, so that it is swept away with it.
         base = f"{temporary}.parts.tif"
         with ExitStack() as files:
@@ -88,7 +89,7 @@ def pyramid(
             written = Readback(dtype)
             yield partial(_write, levels, written, reduce or nearest)
         with (
-            _disk_or_memory(temporary, _bytes(grid, len(names), dtype)) as made,
+            _disk_or_memory(temporary, size) as made,
             _without_georeference(),
             # Only this one call may see the .ovr files that lie beside it.
             rasterio.Env(GDAL_DISABLE_READDIR_ON_OPEN="FALSE"),

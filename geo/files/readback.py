@@ -6,17 +6,39 @@ What is handed over is remembered by checksum, window by window; the finished fi
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
+from rasterio._err import CPLE_BaseError
+from rasterio.errors import RasterioError
 from rasterio.windows import Window as FileWindow
 
 from geo.errors import SitewatchError
+from geo.files.atomic import require_space
 from geo.files.opening import open_quietly
 
+SPARE = 2**20
 _Key = tuple[int, int, int, int, int]
+
+
+@contextmanager
+def room_for(final: Path, needed_bytes: int) -> Iterator[None]:
+    """Refuse to start without room for a raster; tell GDAL's failures apart by the room that is left.
+
+    Raises:
+        NoSpaceError: the disk is full; SitewatchError: GDAL could not write for another reason.
+    """
+    require_space(final.parent, needed_bytes + SPARE)
+    try:
+        yield
+    except (CPLE_BaseError, RasterioError) as error:
+        # GDAL removes what it could not finish, so that the disk need not look full any more.
+        require_space(final.parent, needed_bytes + SPARE)
+        raise SitewatchError(f"{final} could not be written: {error}.") from error
 
 
 class Readback:

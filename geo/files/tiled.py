@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import rasterio
 from numpy.typing import NDArray
-from rasterio._err import CPLE_BaseError
-from rasterio.errors import RasterioError
 from rasterio.windows import Window as FileWindow
 
-from geo.errors import SitewatchError
-from geo.files.atomic import atomic_path, require_space, writing
+from geo.files.atomic import atomic_path, writing
 from geo.files.environment import OPTIONS
 from geo.files.opening import open_quietly
-from geo.files.readback import Readback
+from geo.files.readback import Readback, room_for
 from geo.grid import Grid, Tile, Window
 
 BLOCK = 512
-SPARE = 2**20
 
 
 def write_parts(
@@ -43,7 +38,7 @@ def write_parts(
     }  # fmt: skip
     needed = rows * cols * len(names) * np.dtype(dtype).itemsize
     written = Readback(dtype)
-    with _room(final, needed), writing(final), atomic_path(final) as temporary, rasterio.Env(**OPTIONS):
+    with room_for(final, needed), writing(final), atomic_path(final) as temporary, rasterio.Env(**OPTIONS):
         with open_quietly(temporary, "w", **profile) as target:
             target.descriptions = names
             for where, array in parts:
@@ -52,18 +47,6 @@ def write_parts(
                 target.write(part, window=_file_window(window))
                 written.note(part, window[0].start, window[1].start)
         written.check(temporary, str(final))
-
-
-@contextmanager
-def _room(final: Path, needed_bytes: int) -> Iterator[None]:
-    """Refuse to start without room for the file; tell GDAL's failures apart by the room that is left."""
-    require_space(final.parent, needed_bytes + SPARE)
-    try:
-        yield
-    except (CPLE_BaseError, RasterioError) as error:
-        # GDAL removes what it could not finish, so that the disk need not look full any more.
-        require_space(final.parent, needed_bytes + SPARE)
-        raise SitewatchError(f"{final} could not be written: {error}.") from error
 
 
 def _file_window(window: Window) -> FileWindow:
