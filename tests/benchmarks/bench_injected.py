@@ -132,6 +132,15 @@ def contrasts(painted: Injected, series: Series) -> np.ndarray:
     return np.nan_to_num(np.sqrt(np.nanmean((np.nanmean(change, axis=2) / noise(series)) ** 2, axis=1)))
 
 
+def gap_days(painted: Injected, apart: np.ndarray) -> float:
+    """Days from the last look before the onset to the first that shows the site: no interval can be narrower."""
+    days, onset = painted.series.days, painted.onset
+    core = painted.site > 0.6
+    seen = np.flatnonzero(np.isfinite(painted.series.cube[:onset, 0][:, core]).mean(axis=1) > 0.5)
+    shown = np.flatnonzero(apart >= SHOWS)
+    return float(days[onset + shown[0]] - days[seen[-1]]) if len(seen) and len(shown) else float("nan")
+
+
 def judged(painted: Injected, series: Series, place: Place, seed: int, keep: Path | None) -> dict[str, Any]:
     """One painted site through `scan`, against what is true of it."""
     rng = np.random.default_rng(seed + 10_000)
@@ -151,7 +160,7 @@ def judged(painted: Injected, series: Series, place: Place, seed: int, keep: Pat
     shown = apart[apart > 0]
     row: dict[str, Any] = {
         "contrast": float(np.median(shown)) if shown.size else 0.0, "after": int((apart >= SHOWS).sum()),
-        "ha": painted.area_ha, "onset": np.datetime64(int(painted.onset_day), "D").astype(str),
+        "gap": gap_days(painted, apart), "ha": painted.area_ha, "onset": np.datetime64(int(painted.onset_day), "D").astype(str),
         "code": ended.code,
     }  # fmt: skip
     if told is None:
@@ -199,10 +208,12 @@ def sums(rows: list[dict[str, Any]], name: str, variant: str) -> str:
     shows = [r for r in rows if r["after"] >= 3]
     inside = [r["inside"] for r in shows if "inside" in r]
     widths = [r["days"] for r in shows if "days" in r]
+    ratios = [r["days"] / r["gap"] for r in shows if "days" in r and r["gap"] > 0]
     return (
         f"{name}, {variant}: {len(shows)} of {len(rows)} show on three dates or more; of these found "
         f"{sum(r.get('found', False) for r in shows)}, seen {sum(r.get('seen', False) for r in shows)}, truth inside "
-        f"{sum(inside)} of {len(inside)}, median width {np.median(widths) if widths else float('nan'):.0f} d; called "
+        f"{sum(inside)} of {len(inside)}, median width {np.median(widths) if widths else float('nan'):.0f} d, "
+        f"{np.median(ratios) if ratios else float('nan'):.1f} of the gap; called "
         f"construction, confirmed, {sum(r.get('confirmed construction', False) for r in rows)} of {len(rows)}; false "
         f"confirmed {sum(r.get('false', 0) for r in rows)} (any kind {sum(r.get('false any', 0) for r in rows)})"
     )
