@@ -29,6 +29,7 @@ from pyproj import Transformer
 from shapely.geometry import box, shape
 from shapely.ops import unary_union
 
+from tests.benchmarks.bench_series_real import noise
 from tests.injection import VARIANTS, Injected, Series, backgrounds, inject
 from tests.runs import sitewatch
 
@@ -112,14 +113,6 @@ def core_of(painted: Injected, place: Place) -> Any:
         pixels.append(box(min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1)))
     to_lonlat = Transformer.from_crs(place.crs, 4326, always_xy=True)
     return shapely.transform(unary_union(pixels), lambda xy: np.stack(to_lonlat.transform(*xy.T), axis=1))
-
-
-def noise(series: Series) -> np.ndarray:
-    """(band,) temporal noise of unchanged ground, from neighbouring dates."""
-    showing = np.isfinite(series.cube[:, 0]).mean(axis=(1, 2)) > 0.3
-    steps = np.diff(series.cube[showing], axis=0)
-    steps = steps - np.nanmedian(steps, axis=(2, 3), keepdims=True)
-    return 1.4826 * np.nanmedian(np.abs(steps), axis=(0, 2, 3)) / np.sqrt(2)
 
 
 def contrasts(painted: Injected, series: Series) -> np.ndarray:
