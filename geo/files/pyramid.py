@@ -88,28 +88,25 @@ def pyramid(
             levels[0].update_tags(**dict(sorted((tags or {}).items())))
             written = Readback(dtype)
             yield partial(_write, levels, written, reduce or nearest)
-        with (
-            _disk_or_memory(temporary, size) as made,
-            _without_georeference(),
-            # Only this one call may see the .ovr files that lie beside it.
-            rasterio.Env(GDAL_DISABLE_READDIR_ON_OPEN="FALSE"),
-        ):
-            copy_raster(
-                base, made, driver="COG", compress="DEFLATE", level=1, predictor="YES", blocksize=BLOCK,
-                bigtiff="IF_SAFER", num_threads="2", overviews="FORCE_USE_EXISTING",
-            )  # fmt: skip
+        _compress(base, temporary, size)
         written.check(temporary, str(final))
 
 
-@contextmanager
-def _disk_or_memory(path: Path, size: int) -> Iterator[str]:
-    """Where GDAL shall write. What is small goes into memory: our own writes to the disk do not fail unsaid."""
-    if size > IN_MEMORY_BYTES:
-        yield str(path)
-        return
-    with MemoryFile(ext=".tif") as memory:
-        yield memory.name
-        path.write_bytes(memory.getbuffer())
+def _compress(base: str, cog: Path, size: int) -> None:
+    """Let GDAL make the COG; what is small in memory, since our own writes to the disk do not fail unsaid."""
+    made = MemoryFile(ext=".tif") if size <= IN_MEMORY_BYTES else None
+    try:
+        # Only this one call may see the .ovr files that lie beside it.
+        with _without_georeference(), rasterio.Env(GDAL_DISABLE_READDIR_ON_OPEN="FALSE"):
+            copy_raster(
+                base, str(cog) if made is None else made.name, driver="COG", compress="DEFLATE", level=1,
+                predictor="YES", blocksize=BLOCK, bigtiff="IF_SAFER", num_threads="2", overviews="FORCE_USE_EXISTING",
+            )  # fmt: skip
+        if made is not None:
+            cog.write_bytes(made.getbuffer())
+    finally:
+        if made is not None:
+            made.close()
 
 
 def _bytes(grid: Grid, bands: int, dtype: str) -> int:
