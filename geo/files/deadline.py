@@ -16,8 +16,10 @@ from contextlib import contextmanager
 from geo.errors import InputError
 
 LONGEST_S = 600.0  # a read is a window of an image; an hour of reads is many of them
+LOOKS = 20
 
-_began: dict[int, tuple[float, str]] = {}
+_began: dict[int, tuple[int, str]] = {}
+_look_number = 0
 _owner = 0
 _starting = threading.Lock()
 
@@ -30,7 +32,7 @@ def deadline(name: str) -> Iterator[None]:
     if key in _began:
         yield
         return
-    _began[key] = time.monotonic(), name
+    _began[key] = _look_number, name
     try:
         yield
     finally:
@@ -51,11 +53,13 @@ def _watch() -> None:
 
 
 def _look(longest_s: float) -> None:
+    """Count looks, not hours: a process that was stopped for a night has read nothing in that time."""
+    global _look_number  # noqa: PLW0603 - one watch a process
     while True:
-        time.sleep(longest_s / 20)
-        now = time.monotonic()
+        _look_number += 1
+        time.sleep(longest_s / LOOKS)
         for began, name in list(_began.values()):
-            if now - began > longest_s:
+            if _look_number - began > LOOKS:
                 told = (
                     f"sitewatch: {name} did not decode within {longest_s:.0f} s; the program was ended. Take it out.\n"
                 )

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -51,6 +53,23 @@ def test_many_quick_reads_are_no_long_one() -> None:
         "for _ in range(30):\n    with deadline.deadline('a.tif'), deadline.deadline('a.tif'):\n        time.sleep(0.1)"
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.slow
+def test_a_process_that_was_stopped_meanwhile_reads_on() -> None:
+    """As on a laptop that slept: three times the longest read, in which nothing could be read."""
+    body = "print('begun', flush=True)\nwith deadline.deadline('a.tif'):\n    time.sleep(0.3)\nprint('read')"
+    child = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM.format(body=body)], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        text=True,
+    )  # fmt: skip
+    assert child.stdout is not None
+    assert child.stdout.readline() == "begun\n"
+    child.send_signal(signal.SIGSTOP)
+    time.sleep(3)
+    child.send_signal(signal.SIGCONT)
+    told, err = child.communicate(timeout=60)
+    assert (child.returncode, told, err) == (0, "read\n", "")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="RLIMIT_DATA bounds memory on Linux")
