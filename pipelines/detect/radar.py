@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from geo.kernels import sar, sar_steps, sar_track
+from geo.kernels.sar_windows import INDEPENDENT
 from pipelines.prepare import Series
 
 CELL_M = 100.0
 LEAST_CELL = 0.5  # share of a cell that must belong to the ground asked about
 MOST_CONTROLS = 300
 FEWEST_CONTROLS, FEWEST_DATES = 12, 6
-INDEPENDENT = 0.5  # neighbouring pixels of a resampled radar image share about half of their speckle
 LEAST_PX = 12  # of ground that is judged alone
 FIRST_CELLS = 2  # so many cells must show the new state before the beginning is believed
 
