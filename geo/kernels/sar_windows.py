@@ -16,6 +16,7 @@ from scipy import stats
 from geo.kernels.sar import decibel, multilook
 from geo.kernels.sar_track import NEW, OLD, UNSEEN, UNSURE, Fit, Rules, SceneNoise, step_fit
 from geo.kernels.series import LEVEL, Breaks
+from geo.kernels.series_reference import last_true
 
 Bool = NDArray[np.bool_]
 Float = NDArray[np.float64]
@@ -113,7 +114,7 @@ def _lasts(fit: Fit, seen: Bool, looks: Looks) -> Bool:
     strong = np.sqrt(np.square(fit.change_db).mean(axis=0)) >= rules.least_db
     since = seen & (date >= fit.latest)
     count = since.sum(axis=0)
-    end = _last(seen)
+    end = last_true(seen)
     begun = np.where(count > 0, since.argmax(axis=0), end)
     long = (count >= rules.k) & (looks.days[end] - looks.days[begun] >= rules.lasting_days)
     # A crop comes and goes: few of the last dates, and few of all since, may show the old state.
@@ -126,7 +127,7 @@ def _lasts(fit: Fit, seen: Bool, looks: Looks) -> Bool:
 class _Dated(NamedTuple):
     states: UInt8
     first: Int
-    unchanged: Int
+    unchanged: NDArray[np.int16]
 
 
 def _dated(fit: Fit, power: Float, looks: Looks, who: NDArray[np.intp]) -> _Dated:
@@ -147,7 +148,7 @@ def _dated(fit: Fit, power: Float, looks: Looks, who: NDArray[np.intp]) -> _Date
     states[~np.isfinite(power[:, :, who]).any(axis=1)] = UNSEEN
     new = states == NEW
     first = np.where(new.any(axis=0), new.argmax(axis=0), latest)
-    return _Dated(states, first, _last(states == OLD))
+    return _Dated(states, first, last_true(states == OLD))
 
 
 def _take(
@@ -161,17 +162,11 @@ def _take(
     planes["first"][at], planes["unchanged"][at] = first, unchanged
     planes["confirmed"][at] = np.argmax(count >= np.minimum(rules.k, count[-1]), axis=0)
     planes["candidate"][at], planes["returned"][at] = -1, -1
-    planes["seen_before"][at] = _last(seen & (date < first))
+    planes["seen_before"][at] = last_true(seen & (date < first))
     planes["model"][at] = LEVEL
     planes["before"][:, at] = _mean(values, states == OLD)
     planes["after"][:, at] = _mean(values, new)
     return states
-
-
-def _last(which: Bool) -> Int:
-    """Index of the last True along the first axis, -1 without any."""
-    last = len(which) - 1 - which[::-1].argmax(axis=0)
-    return np.asarray(np.where(which.any(axis=0), last, -1), np.int64)
 
 
 def _mean(values: NDArray[np.floating], which: Bool) -> NDArray[np.float32]:

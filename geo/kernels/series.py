@@ -27,6 +27,7 @@ from geo.kernels.series_reference import (
     SeriesSettings,
     check_times,
     known_dates,
+    last_true,
     median,
     nearest_class,
     ordered,
@@ -244,7 +245,7 @@ def _judge(values: Float32, group: NDArray[np.integer], reference: Reference, se
     date = np.arange(len(values))[:, None]
     changed = found.first >= 0
     earlier = date < found.first
-    unchanged = _last(earlier & inside & apart)
+    unchanged = last_true(earlier & inside & apart)
     clear = found.clear
     until = np.where(changed, unchanged, len(values))
     ended = np.where(found.returned >= 0, found.returned, len(values))
@@ -254,14 +255,8 @@ def _judge(values: Float32, group: NDArray[np.integer], reference: Reference, se
     judged = count >= settings.min_history + 1
     own_year = reference.seasonal & (found.span_days >= YEAR_DAYS)
     model = np.where(judged, np.where(own_year, SEASONAL, LEVEL), NOT_JUDGED).astype(np.uint8)
-    return Breaks(found.first, found.confirmed, found.candidate, unchanged, _last(earlier & clear), found.returned,
+    return Breaks(found.first, found.confirmed, found.candidate, unchanged, last_true(earlier & clear), found.returned,
                   found.score, found.z_max, count, before, after, model)  # fmt: skip
-
-
-def _last(which: Bool) -> Int16:
-    """Index of the last True along the first axis, -1 without any."""
-    last = len(which) - 1 - which[::-1].argmax(axis=0)
-    return np.where(which.any(axis=0), last, -1).astype(np.int16)
 
 
 def _median_where(values: Float32, which: Bool) -> Float32:

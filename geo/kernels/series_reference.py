@@ -137,6 +137,12 @@ def seen(values: NDArray[np.floating]) -> Bool:
     return np.asarray(np.isfinite(values).all(axis=1), np.bool_)
 
 
+def last_true(which: Bool) -> NDArray[np.int16]:
+    """Index of the last True along the first axis, -1 without any."""
+    last = len(which) - 1 - which[::-1].argmax(axis=0)
+    return np.where(which.any(axis=0), last, -1).astype(np.int16)
+
+
 def known_dates(reference: Reference) -> Bool:
     """(class, time) True where the class has a curve."""
     return np.asarray(np.isfinite(reference.curve).all(axis=2), np.bool_)

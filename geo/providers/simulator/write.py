@@ -10,7 +10,7 @@ import numpy as np
 import rasterio
 from numpy.typing import NDArray
 
-from geo.errors import InputError
+from geo.errors import InputError, SitewatchError
 from geo.files.readback import Readback
 from geo.grid import Grid
 from geo.providers.simulator.stamp import stamp
@@ -82,7 +82,7 @@ def write(path: Path, delivery: Delivery, grid: Grid, tags: Mapping[str, str]) -
         written.note(stored, 0, 0)
         written.check(half_made, str(path))
         half_made.replace(path)
-    except (OSError, rasterio.errors.RasterioError) as error:
+    except (OSError, rasterio.errors.RasterioError, SitewatchError) as error:
         half_made.unlink(missing_ok=True)
         raise InputError(f"{path} cannot be written ({error}); choose a folder that can.") from error
 

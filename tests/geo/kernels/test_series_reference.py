@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from series_cases import make, sample
 
+from geo.kernels.series import fit_reference
 from geo.kernels.series_reference import (
     SeriesSettings,
     check_times,
@@ -115,3 +116,18 @@ def test_times_must_rise() -> None:
     with pytest.raises(ValueError, match="as many"):
         check_times(np.array([1.0, 2.0]), none, 3)
     check_times(np.array([1.0, 1.0]), np.array([22, 95]), 2)
+
+
+@pytest.mark.parametrize("looks", [0, 3])
+def test_ground_that_is_hardly_seen_changes_no_class(looks: int) -> None:
+    """As much again of it, as beyond an image's edge, leaves the reference as it is."""
+    cube, days, group, _ = make(seed=4, size=64)
+    seen = sample(cube)
+    blank = np.full_like(seen, np.nan)
+    blank[:, :looks] = 0.3
+    both = np.concatenate([blank, seen])
+    alone = fit_reference(seen, days, group, SeriesSettings())
+    beside = fit_reference(both, days, group, SeriesSettings())
+    assert len(alone.curve) > 2
+    np.testing.assert_array_equal(beside.curve, alone.curve)
+    np.testing.assert_array_equal(beside.scale, alone.scale)
