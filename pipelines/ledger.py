@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Literal
 
 from geo.errors import ConfigurationError, IntegrityError
-from geo.files.atomic import writing
+from geo.files.atomic import require_space, writing
 from pipelines.past import Told, past_runs
 
 State = Literal["change", "no-change", "not-observed", "not-distinguishable", "failed", "pending"]
@@ -21,6 +21,7 @@ WAITS = "waits for the next run"
 """How the reason of a scene begins that was found and not yet fetched."""
 Channel = Literal["told", "sent"]
 
+ROOM = 2**20
 _OF_THE_DISK = {
     sqlite3.SQLITE_FULL: errno.ENOSPC, sqlite3.SQLITE_IOERR: errno.EIO, sqlite3.SQLITE_READONLY: errno.EROFS,
 }  # fmt: skip
@@ -130,11 +131,13 @@ class Ledger:
 
         Raises:
             IntegrityError: the file is damaged, or was written by a newer sitewatch.
-            ConfigurationError: it cannot be opened.
+            ConfigurationError: it cannot be opened. NoSpaceError: the disk is full.
         """
         self._path = path
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
+            # SQLite maps the index of its log: where a full disk has small blocks, touching it kills the process.
+            require_space(path.parent, ROOM)
             self._db = sqlite3.connect(path, timeout=30, isolation_level=None)
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = FULL")

@@ -127,6 +127,32 @@ def test_a_power_cut_at_any_write_loses_and_tears_nothing(workspace: Path) -> No
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(not can_mount(), reason="mounting a disk image takes root and loop devices")
+@pytest.mark.parametrize("block", [1024, 4096])
+def test_a_disk_that_fills_up_is_told_and_kills_nobody(tmp_path: Path, block: int) -> None:
+    """Mapped files have their room or are not begun: else the kernel ends the process without a word."""
+    workspace, image, place = made(tmp_path / "w", 12), tmp_path / "disk", tmp_path / "place"
+    place.mkdir()
+    for mib in many((12,), range(8, 21)):
+        with image.open("wb") as file:
+            file.truncate(mib << 20)
+        subprocess.run(["mkfs.ext4", "-q", "-F", "-b", str(block), str(image)], check=True)
+        subprocess.run(["mount", "-o", "loop", str(image), str(place)], check=True)
+        try:
+            shutil.copytree(workspace, place / "w")
+            words = ["scan", "wood", "--source", str(place / "w" / "images")]
+            done = subprocess.run(
+                [sys.executable, "-m", "pipelines", "-w", str(place / "w"), *words], cwd=ROOT, capture_output=True,
+                text=True, check=False,
+            )  # fmt: skip
+        finally:
+            subprocess.run(["umount", str(place)], check=True)
+        assert done.returncode == 7, (mib, done.returncode, done.stderr)
+        assert done.stderr.startswith("sitewatch: ")
+        assert "Traceback" not in done.stderr
+
+
+@pytest.mark.slow
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize(("mode", "code"), [("ENOSPC", 7), ("EIO", 1)])
 def test_an_error_at_any_write_is_never_a_success(workspace: Path, mode: str, code: int) -> None:
